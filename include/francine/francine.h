@@ -1,0 +1,15 @@
+// Everything an embedding program needs. Start reading at master.h.
+
+#ifndef FRANCINE_FRANCINE_H
+#define FRANCINE_FRANCINE_H
+
+#include <francine/image.h>
+#include <francine/instance_manager.h>
+#include <francine/log.h>
+#include <francine/master.h>
+#include <francine/producer.h>
+#include <francine/result.h>
+#include <francine/scheduler.h>
+#include <francine/worker.h>
+
+#endif  // FRANCINE_FRANCINE_H

@@ -1,0 +1,78 @@
+// Worker: renders and merges for a master. `francine-server worker` is this
+// class and nothing else; embed it to run producers of your own on other
+// machines or processes. (Masters with in-process workers start theirs by
+// themselves.)
+
+#ifndef FRANCINE_WORKER_H
+#define FRANCINE_WORKER_H
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <francine/log.h>
+#include <francine/producer.h>
+#include <francine/result.h>
+
+namespace francine {
+
+struct WorkerOptions {
+  /// Unique among the living workers of a master: 1 to 64 characters of
+  /// [A-Za-z0-9._-]. Empty: made from the host's name and the process id.
+  std::string name;
+  /// Where the master listens for workers.
+  std::string master_host = "127.0.0.1";
+  std::uint16_t master_port = 5000;
+  /// The secret that master and workers prove to each other. Never sent, never
+  /// logged. Must not be empty.
+  std::string cluster_secret;
+  /// How many tasks run at the same time; 0: one for each core.
+  std::uint32_t slots = 0;
+  /// Where this worker serves resources and partials; port 0 picks a free one.
+  std::string bind_address = "127.0.0.1";
+  std::uint16_t resource_port = 0;
+  /// The host name under which others reach the resource port; empty: bind_address.
+  std::string advertised_host;
+  /// Holds fetched resources. Empty: a temporary directory, removed at the end.
+  std::filesystem::path data_dir;
+  /// Partials that this worker keeps for merging before it stops producing more.
+  std::uint64_t partial_budget_bytes = std::uint64_t{1} << 30;
+  /// A worker that has had no master for this long cleans up and ends.
+  std::chrono::milliseconds orphan_timeout = std::chrono::minutes(10);
+  /// Beside the built-in ones.
+  std::vector<std::shared_ptr<const Producer>> producers;
+  LogSink log;
+};
+
+class Worker {
+ public:
+  /// Checks the options, opens the resource port and starts to connect, with
+  /// back-off, until the master answers. kInvalidArgument names the option that
+  /// is wrong; kUnavailable: the port is in use or the directory not writable.
+  static Result<std::unique_ptr<Worker>> start(WorkerOptions options);
+
+  /// Stops running tasks and frees everything.
+  ~Worker();
+
+  /// Blocks until the worker has ended: after stop(), or without a master for
+  /// orphan_timeout, or because the master refused it (the error says why).
+  Result<void> wait();
+
+  /// Asks it to end; returns at once. May be called from any thread.
+  void stop();
+
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+ private:
+  class Impl;
+  explicit Worker(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace francine
+
+#endif  // FRANCINE_WORKER_H

@@ -1,0 +1,115 @@
+// What the master tells a worker to do and what a worker answers: the words of
+// the worker protocol as plain data. lib/runtime/worker_protocol turns them into
+// JSON-RPC; in-process workers get them as they are.
+
+#ifndef FRANCINE_CORE_TASK_H
+#define FRANCINE_CORE_TASK_H
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <francine/ids.h>
+#include <francine/image.h>
+#include <francine/result.h>
+#include <francine/scheduler.h>
+#include <francine/shares.h>
+
+namespace francine::core {
+
+/// A file of a session. `sha256` is 64 hexadecimal digits.
+struct Resource {
+  std::string type;  ///< the provider, as the client named it
+  std::string id;    ///< as the client named it
+  std::string dst;
+  std::string sha256;
+  std::uint64_t size_bytes = 0;
+};
+
+/// What does not change while a session lives.
+struct SessionSpec {
+  std::string name;
+  std::string owner;
+  std::string producer;
+  Format format = Format::kPng;
+  std::vector<Resource> resources;
+  bool unrecorded = false;
+};
+
+/// What all tasks of an execution share.
+struct ExecutionSpec {
+  std::uint32_t parallel = 1;
+  std::uint64_t seed = 0;
+  std::int32_t priority = 0;
+  std::string settings;  ///< JSON object: the updates so far, applied
+  ImageSize size;
+};
+
+/// A partial that a reducing task merges. Partials are named after the task that
+/// made them.
+struct TaskInput {
+  TaskId partial{};
+  ShareRange shares;
+  std::string endpoint;  ///< of the worker that holds it, "http://host:port"; empty: this one
+};
+
+/// master -> worker. Render `shares`, or merge `inputs` into one partial of
+/// `shares`; the partial is kept under the task's id until it is dropped. With
+/// `finish`, encode it in the session's format as well: the encoded picture is
+/// then kept under the task's id instead.
+struct RunTask {
+  TaskId task{};
+  TaskKind kind = TaskKind::kProduce;
+  ShareRange shares;
+  bool finish = false;
+  SessionId session_id{};
+  ExecutionId execution_id{};
+  std::shared_ptr<const SessionSpec> session;
+  std::shared_ptr<const ExecutionSpec> execution;
+  std::vector<TaskInput> inputs;  ///< in the order of shares; empty for producing
+};
+
+/// master -> worker. Stop it if it runs; no answer is expected.
+struct CancelTask {
+  TaskId task{};
+};
+
+/// master -> worker. Forget these partials (and encoded pictures).
+struct DropPartials {
+  std::vector<TaskId> partials;
+};
+
+/// master -> worker. Forget this session: its scene, its partials, its files
+/// unless another session uses them.
+struct DeleteCache {
+  SessionId session{};
+};
+
+struct TaskTimes {
+  std::int64_t fetching_us = 0;
+  std::int64_t producing_us = 0;
+  std::int64_t reducing_us = 0;
+};
+
+/// worker -> master. The task is done; `bytes` is what the worker now keeps under
+/// its id: the partial in memory, or (with `finish`) the encoded picture.
+struct TaskFinished {
+  TaskId task{};
+  TaskTimes times;
+  std::uint64_t bytes = 0;
+  std::string sha256;  ///< of the encoded picture; empty for partials
+};
+
+/// worker -> master. The task is not done and nothing is kept.
+struct TaskFailed {
+  TaskId task{};
+  TaskTimes times;
+  ErrorCode code = ErrorCode::kInternal;
+  std::string reason;                  ///< a sentence for a person
+  std::vector<TaskId> missing_inputs;  ///< partials that could not be fetched
+};
+
+}  // namespace francine::core
+
+#endif  // FRANCINE_CORE_TASK_H

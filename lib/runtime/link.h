@@ -1,0 +1,87 @@
+// Link: one worker's connection to its master, as domain data. Two
+// implementations: JSON-RPC over TCP (tcp_link.h) and in memory (memory_link.h).
+//
+// Both sides see messages in the order in which they were sent, each at most
+// once; when the link breaks, everything after some point is lost and both sides
+// are told.
+
+#ifndef FRANCINE_RUNTIME_LINK_H
+#define FRANCINE_RUNTIME_LINK_H
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <francine/log.h>
+
+#include "core/task.h"
+
+namespace francine::runtime {
+
+/// worker -> master, once, first.
+struct Join {
+  std::string name;
+  std::string arithmetic;  ///< see arithmetic() in runtime/arithmetic.h
+  std::string endpoint;    ///< of its resource port, "http://host:port"
+  std::uint32_t slots = 1;
+  std::uint64_t partial_budget_bytes = 0;
+  std::int64_t process_id = 0;
+};
+
+/// master -> worker, the answer to Join.
+struct Welcome {
+  std::string endpoint;  ///< of the master's resource port
+  std::chrono::milliseconds ping_period{};
+};
+
+/// master -> worker: any sign of life?
+struct Ping {};
+
+struct LogLine {
+  LogLevel level = LogLevel::kInfo;
+  std::string text;
+};
+
+/// worker -> master, the answer to Ping.
+struct Pong {
+  std::vector<SessionId> cached_sessions;
+  std::vector<LogLine> logs;        ///< since the last Pong, oldest first, bounded
+  std::uint64_t dropped_logs = 0;   ///< lines that did not fit the bound
+};
+
+using MasterMessage = std::variant<Welcome, Ping, core::RunTask, core::CancelTask,
+                                   core::DropPartials, core::DeleteCache>;
+using WorkerMessage = std::variant<Join, Pong, core::TaskFinished, core::TaskFailed>;
+
+/// The master's end. Thread safety: all methods may be called from any thread.
+class WorkerLink {
+ public:
+  virtual ~WorkerLink() = default;
+  /// Queues the message and returns; never blocks on the peer. A peer that does
+  /// not read until the queue's bound is reached is disconnected.
+  virtual void send(const MasterMessage& message) = 0;
+  /// Breaks the link; the other side and on_closed hear the reason.
+  virtual void close(const std::string& reason) = 0;
+};
+
+/// The worker's end. Thread safety: as WorkerLink.
+class MasterLink {
+ public:
+  virtual ~MasterLink() = default;
+  virtual void send(const WorkerMessage& message) = 0;
+  virtual void close(const std::string& reason) = 0;
+};
+
+/// What the worker's end of a link calls, from one thread at a time.
+struct MasterLinkEvents {
+  std::function<void(MasterMessage&&)> on_message;
+  std::function<void(const std::string& reason)> on_closed;  ///< the last call
+};
+
+}  // namespace francine::runtime
+
+#endif  // FRANCINE_RUNTIME_LINK_H
