@@ -1,0 +1,105 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+
+#include "base/crypto.h"
+#include "base/posix.h"
+
+namespace francine::base {
+namespace {
+
+TEST_CASE("SHA-256 gives the digests of FIPS 180-4, in one piece and in many") {
+  CHECK(sha256_hex("") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  CHECK(sha256_hex("abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  Sha256 hasher;
+  hasher.update("a");
+  hasher.update("");
+  hasher.update("bc");
+  CHECK(hex(hasher.finish()) == sha256_hex("abc"));
+  // As new after finish().
+  hasher.update("abc");
+  CHECK(hex(hasher.finish()) == sha256_hex("abc"));
+}
+
+TEST_CASE("HMAC-SHA256 gives the digests of RFC 4231") {
+  CHECK(hex(hmac_sha256("Jefe", "what do ya want for nothing?")) ==
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+  CHECK(hex(hmac_sha256("", "")) ==
+        "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
+}
+
+TEST_CASE("secrets compare as their bytes") {
+  CHECK(constant_time_equal("", ""));
+  CHECK(constant_time_equal("secret", "secret"));
+  CHECK_FALSE(constant_time_equal("secret", "secreT"));
+  CHECK_FALSE(constant_time_equal("secret", "secret "));
+}
+
+TEST_CASE("only 64 lower-case hexadecimal digits are a SHA-256") {
+  CHECK(is_sha256_hex(std::string(64, 'a')));
+  CHECK_FALSE(is_sha256_hex(std::string(63, 'a')));
+  CHECK_FALSE(is_sha256_hex(std::string(64, 'A')));
+  CHECK_FALSE(is_sha256_hex(std::string(64, 'g')));
+  CHECK_FALSE(is_sha256_hex("../" + std::string(61, 'a')));
+}
+
+TEST_CASE("random values have their length and differ") {
+  CHECK(random_bytes(0).empty());
+  CHECK(random_hex(16).size() == 32);
+  CHECK(random_hex(16) != random_hex(16));
+}
+
+TEST_CASE("a UniqueFd closes what it owns, once") {
+  int number = -1;
+  {
+    UniqueFd first(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    REQUIRE(first);
+    number = first.get();
+    UniqueFd second = std::move(first);
+    CHECK_FALSE(first);
+    CHECK(second.get() == number);
+    CHECK(::fcntl(number, F_GETFD) >= 0);
+  }
+  CHECK(::fcntl(number, F_GETFD) == -1);
+}
+
+TEST_CASE("errors of the system name the thing and the cure") {
+  const Error full = errno_error(ENOSPC, "cannot write /data/x");
+  CHECK(full.code == ErrorCode::kUnavailable);
+  CHECK(full.message ==
+        "cannot write /data/x: the disk is full; free some space or choose another directory");
+  CHECK(errno_error(ENOENT, "cannot open /data/x").code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("write_all reports what the system refuses") {
+  UniqueFd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  REQUIRE(full);
+  const auto written = write_all(full.get(), bytes_of("x"), "cannot write /dev/full");
+  REQUIRE_FALSE(written.ok());
+  CHECK(written.error().code == ErrorCode::kUnavailable);
+}
+
+TEST_CASE("directories are made private, and a file in the way is named") {
+  const auto root = std::filesystem::temp_directory_path() / ("francine-base-" + random_hex(8));
+  REQUIRE(make_directories(root / "a" / "b").ok());
+  REQUIRE(make_directories(root / "a" / "b").ok());
+  struct stat status {};
+  REQUIRE(::stat((root / "a" / "b").c_str(), &status) == 0);
+  CHECK((status.st_mode & 0777U) == 0700U);
+  UniqueFd file(::open((root / "file").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  REQUIRE(file);
+  for (const auto& bad : {root / "file", root / "file" / "below"}) {
+    const auto made = make_directories(bad);
+    REQUIRE_FALSE(made.ok());
+    CHECK(made.error().code == ErrorCode::kUnavailable);
+    CHECK(made.error().message.find(bad.string()) != std::string::npos);
+  }
+  std::filesystem::remove_all(root);
+}
+
+}  // namespace
+}  // namespace francine::base
