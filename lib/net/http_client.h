@@ -1,0 +1,92 @@
+// HttpClient: blocking HTTP requests that can be cancelled at once.
+//
+// Connections are kept and reused for each endpoint ("scheme://host:port"). Only
+// http and https are spoken, redirects are answers like any other, and proxies of
+// the environment are used only when asked for. What a request can do to us is
+// bounded: max_bytes of a body, connect_timeout, and stall_timeout without
+// min_bytes_per_second.
+//
+// Thread safety: any thread; calls block until done, failed or stopped. Sinks and
+// sources run on the calling thread.
+
+#ifndef FRANCINE_NET_HTTP_CLIENT_H
+#define FRANCINE_NET_HTTP_CLIENT_H
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <francine/result.h>
+
+namespace francine::net {
+
+using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
+
+struct HttpClientOptions {
+  std::chrono::milliseconds connect_timeout = std::chrono::seconds(5);
+  std::chrono::milliseconds stall_timeout = std::chrono::seconds(20);
+  std::uint64_t min_bytes_per_second = 1024;
+  std::size_t max_idle_per_endpoint = 8;  ///< connections kept
+  std::size_t max_idle = 256;             ///< connections kept in all
+  bool environment_proxy = false;
+};
+
+struct HttpAnswer {
+  int status = 0;
+  std::string content_type;
+  std::uint64_t bytes = 0;  ///< of the body
+  /// The first 4 KiB of the body of an answer that is not 2xx (the sink gets only
+  /// 2xx bodies).
+  std::string refusal;
+
+  bool success() const { return status >= 200 && status < 300; }
+};
+
+/// Takes a piece of the body. An error ends the transfer and is returned.
+using BodySink = std::function<Result<void>(std::span<const std::uint8_t> piece)>;
+/// Fills `buffer` and returns how much of it; 0 at the end.
+using BodySource = std::function<Result<std::size_t>(std::span<std::uint8_t> buffer)>;
+
+class HttpClient {
+ public:
+  explicit HttpClient(HttpClientOptions options = {});
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  /// Any complete answer is a success here, whatever its status. kUnavailable: not
+  /// reachable, torn or too slow (the sentence names the endpoint); kCancelled:
+  /// `stop` was requested; kTooLarge: the body exceeds `max_bytes`;
+  /// kInvalidArgument: no http or https URL. A sink that has taken bytes before an
+  /// error must drop them.
+  Result<HttpAnswer> get(const std::string& url, const HttpHeaders& headers, const BodySink& sink,
+                         std::uint64_t max_bytes, std::stop_token stop = {});
+
+  /// PUT of exactly `size_bytes` from `source`. The body of a 2xx answer goes to
+  /// `sink`, at most 1 MiB.
+  Result<HttpAnswer> put(const std::string& url, const HttpHeaders& headers,
+                         const BodySource& source, std::uint64_t size_bytes, const BodySink& sink,
+                         std::stop_token stop = {});
+
+  /// How fast bodies came from (or went to) this endpoint lately: a moving average
+  /// over transfers of at least 64 KiB, connecting and waiting for the first byte
+  /// not counted. Empty: not known. `endpoint` may be any URL of it.
+  std::optional<double> bytes_per_second(std::string_view endpoint) const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace francine::net
+
+#endif  // FRANCINE_NET_HTTP_CLIENT_H
