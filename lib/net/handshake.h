@@ -13,7 +13,7 @@
 // A proof names protocol, role and side of its maker, so that one cannot be
 // reflected to its maker or to another role; fresh nonces of both sides make
 // replays worthless. The acceptor, whose port is open to strangers, proves nothing
-// to who has not proved itself. The key is derived from the secret (crypto.h).
+// to who has not proved itself. The key is derived from the secret (cluster_keys.h).
 //
 // A refusal is a JSON-RPC error (its message is the sentence), after which the
 // connection is closed:
@@ -32,7 +32,7 @@
 #include <string>
 #include <string_view>
 
-#include "net/crypto.h"
+#include "net/cluster_keys.h"
 
 namespace francine::net {
 
@@ -89,7 +89,7 @@ class Handshake {
   std::string fail(HandshakeFailure failure, std::string reason);
 
   HandshakeOptions options_;
-  Digest key_;
+  ClusterKeys keys_;
   State state_;
   std::string nonce_;
   std::string peer_nonce_;

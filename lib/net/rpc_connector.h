@@ -23,7 +23,7 @@
 
 #include <francine/result.h>
 
-#include "net/crypto.h"
+#include "net/cluster_keys.h"
 #include "net/frame_connection.h"
 #include "net/handshake.h"
 #include "net/io_thread.h"

@@ -20,7 +20,7 @@
 
 #include <francine/result.h>
 
-#include "net/crypto.h"
+#include "net/cluster_keys.h"
 
 namespace francine::net {
 
@@ -32,7 +32,7 @@ std::int64_t unix_seconds();
 
 class BlobTokens {
  public:
-  explicit BlobTokens(const ClusterKeys& keys) : key_(keys.blob_tokens()) {}
+  explicit BlobTokens(const ClusterKeys& keys) : keys_(keys) {}
 
   /// `action` is the method and kind, such as "GET partial"; `id` names the blob.
   std::string sign(std::string_view action, std::string_view id,
@@ -44,9 +44,9 @@ class BlobTokens {
                       std::int64_t now_unix_seconds) const;
 
  private:
-  Digest mac(std::string_view action, std::string_view id, std::int64_t expires) const;
+  std::string mac(std::string_view action, std::string_view id, std::int64_t expires) const;
 
-  Digest key_;
+  ClusterKeys keys_;
 };
 
 }  // namespace francine::net
