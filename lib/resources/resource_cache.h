@@ -1,0 +1,81 @@
+// ResourceCache: a worker's resources. It fetches what is lacking once, checks
+// it, and shares it between tasks and sessions.
+//
+// A session is acquired by each of its tasks and released once, when the master
+// says that the session is deleted. Content is kept while a session that was
+// acquired and not yet released needs it, also when fetching a part of it failed;
+// the release removes what nobody else needs, so a deleted session leaves nothing
+// behind. The cache starts empty, whatever an earlier life left in its directory.
+//
+// Thread safety: all methods from any thread. The same content is fetched by one
+// thread at a time; others that need it wait for that fetch and share its outcome.
+// A fetch that was cancelled is taken over by one of those who wait.
+//
+// Errors of acquire(): kCancelled, stop was requested or the session was released
+// meanwhile; kInvalidArgument, a bad `dst` or content that is not what its name
+// says; else those of the fetch function and of ContentStore. Each names the file.
+
+#ifndef FRANCINE_RESOURCES_RESOURCE_CACHE_H
+#define FRANCINE_RESOURCES_RESOURCE_CACHE_H
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <francine/ids.h>
+#include <francine/result.h>
+
+#include "resources/content_store.h"
+#include "resources/session_files.h"
+
+namespace francine::resources {
+
+/// Writes the content of that name to `target`, a file that does not exist yet.
+/// May be called from several threads at once, for different contents. Need not
+/// check what it gets; returns soon with kCancelled once stop is requested.
+using Fetch = std::function<Result<void>(
+    const std::string& sha256, const std::filesystem::path& target, std::stop_token stop)>;
+
+struct ResourceCacheOptions {
+  std::filesystem::path directory;  ///< made if it does not exist; the cache's alone
+  std::uint64_t max_file_bytes = std::uint64_t{16} << 30;
+  /// Links suit producers inside this process, which promise not to write.
+  Placing placing = Placing::kLink;
+};
+
+class ResourceCache {
+ public:
+  static Result<std::unique_ptr<ResourceCache>> make(ResourceCacheOptions options, Fetch fetch);
+
+  /// Removes the files. No call may be running, and no SessionFiles in use.
+  ~ResourceCache();
+
+  /// The session's files, laid out; fetches what is lacking. The directory lives
+  /// while the session is not released or anybody holds what this returned.
+  Result<std::shared_ptr<const SessionFiles>> acquire(SessionId session,
+                                                      std::span<const SessionFile> files,
+                                                      std::stop_token stop);
+
+  /// Forgets the session and removes what no other needs. An unknown one is fine.
+  void release(SessionId session);
+
+  /// Those acquired and not yet released, in order.
+  std::vector<SessionId> sessions() const;
+
+  /// What has been fetched, to serve it to other workers.
+  const ContentStore& store() const;
+
+ private:
+  class Impl;
+  explicit ResourceCache(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace francine::resources
+
+#endif  // FRANCINE_RESOURCES_RESOURCE_CACHE_H
