@@ -11,7 +11,7 @@
 
 namespace francine {
 
-enum class WorkerId : std::uint64_t {};     ///< One life (epoch) of one worker.
+enum class WorkerId : std::uint64_t {};  ///< One life (epoch) of one worker.
 enum class SessionId : std::uint64_t {};
 enum class ExecutionId : std::uint64_t {};  ///< Grows with age: a smaller one is older.
 enum class TaskId : std::uint64_t {};       ///< One attempt; a retry has a new one.

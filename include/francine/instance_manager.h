@@ -13,8 +13,8 @@ namespace francine {
 
 /// What a policy may look at.
 struct ClusterLoad {
-  std::int64_t now_ms = 0;        ///< the master's clock
-  std::uint32_t workers = 0;      ///< living
+  std::int64_t now_ms = 0;    ///< the master's clock
+  std::uint32_t workers = 0;  ///< living
   std::uint32_t running_tasks = 0;
   std::uint64_t pending_shares = 0;
   std::uint32_t pending_reductions = 0;

@@ -118,8 +118,8 @@ struct SessionRequest {
   std::string producer;
   Format format = Format::kPng;
   std::vector<ResourceRequest> resources;
-  std::string owner;       ///< the user; sessions of others are "not found"
-  bool unrecorded = false; ///< deleted when its last handle is gone
+  std::string owner;        ///< the user; sessions of others are "not found"
+  bool unrecorded = false;  ///< deleted when its last handle is gone
 };
 
 struct ExecutionRequest {
@@ -147,10 +147,10 @@ struct ExecutionInfo {
   std::uint32_t shares_done = 0;
   std::uint64_t seed = 0;
   std::int32_t priority = 0;
-  std::uint32_t retries = 0;     ///< tasks that failed or were lost and ran again
+  std::uint32_t retries = 0;  ///< tasks that failed or were lost and ran again
   ExecutionTimes times;
-  std::string error;             ///< why it failed or was cancelled
-  std::string arithmetic;        ///< of the workers that render it; see docs/architecture.md
+  std::string error;       ///< why it failed or was cancelled
+  std::string arithmetic;  ///< of the workers that render it; see docs/architecture.md
 };
 
 struct SessionInfo {
@@ -162,7 +162,7 @@ struct SessionInfo {
   std::vector<std::string> execution_names;  ///< oldest first
   std::vector<std::string> cached_workers;   ///< names of workers that hold the session
   std::string owner;
-  bool running = false;                      ///< an execution of it runs
+  bool running = false;  ///< an execution of it runs
 };
 
 struct ClusterInfo {

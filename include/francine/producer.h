@@ -37,10 +37,10 @@ struct SceneFiles {
 
 /// One share: one independent estimate of the whole image.
 struct ShareRequest {
-  std::uint32_t index = 0;     ///< 0 .. parallel - 1
-  std::uint64_t seed = 0;      ///< a function of the execution's seed and the index alone
-  std::string_view settings;   ///< JSON object, accepted by apply_update before
-  std::stop_token stop;        ///< when requested, return soon with kCancelled
+  std::uint32_t index = 0;    ///< 0 .. parallel - 1
+  std::uint64_t seed = 0;     ///< a function of the execution's seed and the index alone
+  std::string_view settings;  ///< JSON object, accepted by apply_update before
+  std::stop_token stop;       ///< when requested, return soon with kCancelled
 };
 
 /// A scene prepared for rendering, shared by the slots of a worker.

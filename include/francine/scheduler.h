@@ -36,9 +36,9 @@ enum class TaskKind : std::uint8_t {
 /// reducing before producing, higher priority first, oldest execution first.
 struct WorkKey {
   TaskKind kind = TaskKind::kProduce;
-  std::int32_t rank = 0;      ///< minus the execution's priority
+  std::int32_t rank = 0;  ///< minus the execution's priority
   ExecutionId execution{};
-  std::uint32_t first = 0;    ///< of a reducing task: the first share that it covers
+  std::uint32_t first = 0;  ///< of a reducing task: the first share that it covers
 
   friend auto operator<=>(const WorkKey&, const WorkKey&) = default;
 };
@@ -47,9 +47,10 @@ struct WorkKey {
 /// placement takes an aligned run of them), or one reducing task.
 struct WorkClass {
   SessionId session{};
-  std::string_view owner;       ///< the user whose work it is
-  std::int64_t created_ms = 0;  ///< when the execution was created (the master's clock)
-  std::uint32_t pending = 0;    ///< shares to produce, or 1 reducing task
+  std::string_view owner;        ///< the user whose work it is
+  std::int64_t created_ms = 0;   ///< when the execution was created (the master's clock)
+  std::uint32_t pending = 0;     ///< shares to produce, or 1 reducing task
+  std::uint32_t arithmetic = 0;  ///< workers of this one only; 0: any (none rendered yet)
 };
 
 /// A worker that has what a class of work needs, and how much of it.
@@ -63,6 +64,7 @@ struct WorkerView {
   std::uint32_t slots = 0;
   std::uint32_t free_slots = 0;
   std::uint64_t partial_bytes = 0;  ///< held by it, not yet merged elsewhere
+  std::uint32_t arithmetic = 0;     ///< never 0; equal numbers: bit-identical results
   bool may_produce = true;          ///< false while it holds more partials than its bound
   std::string_view name;
 };

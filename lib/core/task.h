@@ -68,6 +68,7 @@ struct RunTask {
   std::shared_ptr<const SessionSpec> session;
   std::shared_ptr<const ExecutionSpec> execution;
   std::vector<TaskInput> inputs;  ///< in the order of shares; empty for producing
+  std::vector<TaskId> drop;       ///< partials to forget first (see DropPartials)
 };
 
 /// master -> worker. Stop it if it runs; no answer is expected.

@@ -1,0 +1,369 @@
+// apply(): carries out decided facts. The only code that writes to State.
+
+#include <algorithm>
+#include <cassert>
+
+#include "core/state.h"
+
+namespace francine::core {
+namespace {
+
+template <typename T>
+void insert_sorted(std::vector<T>& values, T value) {
+  const auto it = std::lower_bound(values.begin(), values.end(), value);
+  if (it == values.end() || *it != value) values.insert(it, value);
+}
+
+template <typename T>
+void erase_sorted(std::vector<T>& values, T value) {
+  const auto it = std::lower_bound(values.begin(), values.end(), value);
+  if (it != values.end() && *it == value) values.erase(it);
+}
+
+auto find_holder(std::vector<Holding>& holders, WorkerId worker) {
+  return std::lower_bound(holders.begin(), holders.end(), worker,
+                          [](const Holding& h, WorkerId id) { return h.worker < id; });
+}
+
+WorkKey produce_key(ExecutionId id, const Execution& execution) {
+  return {TaskKind::kProduce, -execution.spec->priority, id, 0};
+}
+
+WorkKey reduce_key(ExecutionId id, const Execution& execution, std::uint32_t first) {
+  return {TaskKind::kReduce, -execution.spec->priority, id, first};
+}
+
+WorkClass work_class(const State& state, const Execution& execution, std::uint32_t pending) {
+  const Session& session = state.sessions.at(execution.session);
+  return {execution.session, session.spec->owner, execution.created_at / 1000, pending,
+          execution.arithmetic};
+}
+
+/// Makes the class of pending shares what the ledger says.
+void refresh_produce_work(State& state, ExecutionId id, const Execution& execution) {
+  const std::uint32_t pending =
+      execution.phase == ExecutionPhase::kRunning ? execution.ledger->pending() : 0;
+  const auto it = state.work.find(produce_key(id, execution));
+  if (it != state.work.end()) {
+    state.totals.pending_shares -= it->second.pending;
+    if (pending == 0) {
+      state.work.erase(it);
+      return;
+    }
+    it->second.pending = pending;
+    it->second.arithmetic = execution.arithmetic;
+  } else if (pending != 0) {
+    state.work.emplace(produce_key(id, execution), work_class(state, execution, pending));
+  }
+  state.totals.pending_shares += pending;
+}
+
+void add_group(State& state, ExecutionId id, Execution& execution, ShareRange group) {
+  std::vector<Holding> holdings;
+  execution.ledger->for_each_partial(group, [&](const HeldPartial& partial) {
+    const auto it = find_holder(holdings, partial.worker);
+    if (it != holdings.end() && it->worker == partial.worker) {
+      it->bytes += partial.bytes;
+    } else {
+      holdings.insert(it, {partial.worker, partial.bytes});
+    }
+  });
+  execution.groups.emplace(group.begin, std::move(holdings));
+  state.work.emplace(reduce_key(id, execution, group.begin), work_class(state, execution, 1));
+  ++state.totals.pending_reductions;
+}
+
+void remove_group(State& state, ExecutionId id, Execution& execution, std::uint32_t first) {
+  if (execution.groups.erase(first) == 0) return;
+  state.work.erase(reduce_key(id, execution, first));
+  --state.totals.pending_reductions;
+}
+
+/// The worker no longer needs to hold the partial and will be told so.
+void release_partial(State& state, ExecutionId id, const HeldPartial& partial) {
+  Worker& worker = state.workers.at(partial.worker);
+  worker.partials.erase({id, partial.shares.begin});
+  worker.partial_bytes -= partial.bytes;
+  worker.drops.push_back(partial.task);
+}
+
+void release_picture(State& state, Execution& execution) {
+  if (!execution.picture) return;
+  if (Worker* worker = state.workers.find(execution.picture->worker)) {
+    worker->drops.push_back(execution.picture->task);
+  }
+  execution.picture.reset();
+}
+
+Task remove_task(State& state, WorkerId worker_id, TaskId task_id) {
+  Worker& worker = state.workers.at(worker_id);
+  const auto it = std::find_if(worker.tasks.begin(), worker.tasks.end(),
+                               [&](const Task& task) { return task.id == task_id; });
+  assert(it != worker.tasks.end());
+  const Task task = *it;
+  *it = worker.tasks.back();
+  worker.tasks.pop_back();
+  state.free_workers.insert(static_cast<std::uint64_t>(worker_id));
+  --state.totals.running_tasks;
+  --state.executions.at(task.execution).running_tasks;
+  return task;
+}
+
+void add_times(Execution& execution, const Task& task, const TaskTimes& times) {
+  execution.times.fetching_us += times.fetching_us;
+  execution.times.producing_us += times.producing_us;
+  execution.times.reducing_us += times.reducing_us;
+  if (task.kind == TaskKind::kProduce) {
+    execution.shares_produced += task.shares.size();
+  } else {
+    ++execution.reductions;
+  }
+}
+
+// --- one function for each kind of record ---------------------------------------
+
+void carry_out(State& state, const SessionCreated& record) {
+  Session session;
+  session.spec = record.spec;
+  session.settings = std::make_shared<const std::string>("{}");
+  for (const Resource& resource : record.spec->resources) {
+    session.resource_bytes += resource.size_bytes;
+  }
+  state.session_names.emplace(record.spec->name, record.session);
+  state.sessions.emplace(record.session, std::move(session));
+  state.next_session = static_cast<std::uint64_t>(record.session) + 1;
+}
+
+void carry_out(State& state, const SessionDeleted& record) {
+  Session& session = state.sessions.at(record.session);
+  assert(session.running == 0);
+  for (const Holding& holding : session.holders) {
+    erase_sorted(state.workers.at(holding.worker).sessions, record.session);
+  }
+  for (const ExecutionId id : session.executions) state.executions.erase(id);
+  state.session_names.erase(session.spec->name);
+  state.sessions.erase(record.session);
+}
+
+void carry_out(State& state, const ExecutionCreated& record) {
+  Session& session = state.sessions.at(record.session);
+  session.executions.push_back(record.execution);
+  session.execution_names.emplace(record.name, record.execution);
+  ++session.running;
+  if (!record.update.empty()) {
+    session.updates.push_back(record.update);
+    session.settings = std::make_shared<const std::string>(record.spec->settings);
+    ++session.version;
+  }
+  Execution execution;
+  execution.session = record.session;
+  execution.name = record.name;
+  execution.spec = record.spec;
+  execution.created_at = record.at;
+  execution.ledger = std::make_unique<Ledger>(record.spec->parallel);
+  const Execution& added = state.executions.emplace(record.execution, std::move(execution));
+  state.next_execution = static_cast<std::uint64_t>(record.execution) + 1;
+  refresh_produce_work(state, record.execution, added);
+}
+
+void carry_out(State& state, const ExecutionEnded& record) {
+  Execution& execution = state.executions.at(record.execution);
+  assert(execution.running_tasks == 0 && execution.ledger);
+  execution.phase = record.phase;
+  execution.error = record.error;
+  execution.ended_at = record.at;
+  refresh_produce_work(state, record.execution, execution);
+  while (!execution.groups.empty()) {
+    remove_group(state, record.execution, execution, execution.groups.begin()->first);
+  }
+  execution.ledger->for_each_partial(execution.ledger->root(), [&](const HeldPartial& partial) {
+    release_partial(state, record.execution, partial);
+  });
+  release_picture(state, execution);
+  execution.ledger.reset();
+  execution.attempts.clear();
+  --state.sessions.at(execution.session).running;
+}
+
+void carry_out(State& state, const WorkerAdded& record) {
+  Worker worker;
+  worker.spec = record.spec;
+  worker.last_seen = record.at;
+  worker.last_ping = record.at;
+  auto& known = state.arithmetics;
+  auto it = std::find_if(known.begin(), known.end(), [&](const Arithmetic& arithmetic) {
+    return arithmetic.name == record.spec->arithmetic;
+  });
+  if (it == known.end()) it = known.insert(known.end(), {record.spec->arithmetic, 0});
+  ++it->workers;
+  worker.arithmetic = static_cast<std::uint32_t>(it - known.begin()) + 1;
+  state.totals.slots += record.spec->slots;
+  state.free_workers.insert(static_cast<std::uint64_t>(record.worker));
+  state.worker_names[record.spec->name] = record.worker;
+  state.workers.emplace(record.worker, std::move(worker));
+  state.next_worker = static_cast<std::uint64_t>(record.worker) + 1;
+}
+
+void carry_out(State& state, const WorkerRemoved& record) {
+  Worker& worker = state.workers.at(record.worker);
+  assert(worker.tasks.empty() && worker.partials.empty());
+  for (const SessionId id : worker.sessions) {
+    auto& holders = state.sessions.at(id).holders;
+    const auto it = find_holder(holders, record.worker);
+    assert(it != holders.end() && it->worker == record.worker);
+    holders.erase(it);
+  }
+  state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
+  state.totals.slots -= worker.spec->slots;
+  const auto name = state.worker_names.find(worker.spec->name);
+  if (name != state.worker_names.end() && name->second == record.worker) {
+    state.worker_names.erase(name);
+  }
+  const std::uint32_t arithmetic = worker.arithmetic;
+  state.workers.erase(record.worker);
+  if (--state.arithmetics[arithmetic - 1].workers != 0) return;
+  // Nobody can go on in this arithmetic, and nothing that it rendered is left
+  // (partials live on workers): executions may begin again in another one.
+  state.executions.for_each([&](ExecutionId id, Execution& execution) {
+    if (execution.arithmetic != arithmetic || execution.phase != ExecutionPhase::kRunning) return;
+    execution.arithmetic = 0;
+    refresh_produce_work(state, id, execution);
+  });
+}
+
+void carry_out(State& state, const WorkerSeen& record) {
+  state.workers.at(record.worker).last_seen = record.at;
+}
+
+void carry_out(State& state, const WorkerPinged& record) {
+  state.workers.at(record.worker).last_ping = record.at;
+}
+
+void carry_out(State& state, const TaskPlaced& record) {
+  Worker& worker = state.workers.at(record.worker);
+  Execution& execution = state.executions.at(record.execution);
+  assert(worker.tasks.size() < worker.spec->slots);
+  worker.tasks.push_back(
+      {record.task, record.execution, record.kind, record.finish, record.shares, record.at});
+  worker.drops.clear();  // they travel with the task
+  if (worker.tasks.size() == worker.spec->slots) {
+    state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
+  }
+  state.next_task = static_cast<std::uint64_t>(record.task) + 1;
+  ++state.totals.running_tasks;
+  ++execution.running_tasks;
+  assert(execution.arithmetic == 0 || execution.arithmetic == worker.arithmetic);
+  execution.arithmetic = worker.arithmetic;
+
+  Session& session = state.sessions.at(execution.session);
+  const auto holder = find_holder(session.holders, record.worker);
+  if (holder == session.holders.end() || holder->worker != record.worker) {
+    session.holders.insert(holder, {record.worker, session.resource_bytes});
+    insert_sorted(worker.sessions, execution.session);
+  }
+
+  if (record.kind == TaskKind::kProduce) {
+    execution.ledger->take(record.shares);
+    refresh_produce_work(state, record.execution, execution);
+    worker.last_execution = record.execution;
+    worker.next_share = record.shares.end;
+  } else {
+    remove_group(state, record.execution, execution, record.shares.begin);
+    execution.reducing.emplace(record.shares.begin, record.worker);
+  }
+}
+
+void carry_out(State& state, const TaskCounted& record) {
+  const Task task = remove_task(state, record.worker, record.task);
+  Worker& worker = state.workers.at(record.worker);
+  Execution& execution = state.executions.at(task.execution);
+  worker.last_seen = record.at;
+  add_times(execution, task, record.times);
+  if (task.kind == TaskKind::kReduce) execution.reducing.erase(task.shares.begin);
+  if (task.finish) {
+    execution.picture = Picture{record.task, record.worker, task.kind};
+    execution.phase = ExecutionPhase::kStoring;
+    refresh_produce_work(state, task.execution, execution);
+    return;
+  }
+  const HeldPartial partial{task.shares, record.task, record.worker, record.bytes};
+  std::optional<ShareRange> group;
+  if (task.kind == TaskKind::kProduce) {
+    group = execution.ledger->count(partial);
+  } else {
+    execution.ledger->for_each_partial(task.shares, [&](const HeldPartial& input) {
+      release_partial(state, task.execution, input);
+    });
+    group = execution.ledger->merge(partial);
+  }
+  worker.partials.insert({task.execution, task.shares.begin});
+  worker.partial_bytes += record.bytes;
+  if (group) add_group(state, task.execution, execution, *group);
+}
+
+void carry_out(State& state, const TaskEnded& record) {
+  const Task task = remove_task(state, record.worker, record.task);
+  Execution& execution = state.executions.at(task.execution);
+  add_times(execution, Task{}, record.times);
+  if (record.outcome != TaskOutcome::kCancelled) {
+    Attempts& attempts = execution.attempts[{task.kind, task.shares.begin}];
+    ++(record.outcome == TaskOutcome::kFailed ? attempts.failures : attempts.losses);
+    ++execution.retries;
+    execution.error = record.reason;
+  }
+  if (task.kind == TaskKind::kProduce) {
+    execution.ledger->give_back(task.shares);
+    refresh_produce_work(state, task.execution, execution);
+  } else {
+    execution.reducing.erase(task.shares.begin);
+    if (execution.ledger->is_ready(task.shares)) {
+      add_group(state, task.execution, execution, task.shares);
+    }
+  }
+}
+
+void carry_out(State& state, const PartialLost& record) {
+  Execution& execution = state.executions.at(record.execution);
+  const HeldPartial partial = *execution.ledger->partial_of(record.shares.begin);
+  assert(partial.shares == record.shares);
+  const auto group = execution.ledger->group_of(record.shares);
+  assert(!group || execution.reducing.count(group->begin) == 0);
+  if (group && execution.ledger->is_ready(*group)) {
+    remove_group(state, record.execution, execution, group->begin);
+  }
+  release_partial(state, record.execution, partial);
+  execution.ledger->lose(record.shares);
+  refresh_produce_work(state, record.execution, execution);
+}
+
+void carry_out(State& state, const PictureDropped& record) {
+  Execution& execution = state.executions.at(record.execution);
+  assert(execution.phase == ExecutionPhase::kStoring && execution.picture);
+  const TaskKind made_by = execution.picture->made_by;
+  ++execution.attempts[{made_by, 0}].losses;
+  ++execution.retries;
+  execution.error = record.reason;
+  execution.phase = ExecutionPhase::kRunning;
+  release_picture(state, execution);
+  if (state.arithmetics[execution.arithmetic - 1].workers == 0) execution.arithmetic = 0;
+  if (made_by == TaskKind::kProduce) {
+    execution.ledger->give_back(execution.ledger->root());
+  } else if (execution.ledger->is_ready(execution.ledger->root())) {
+    add_group(state, record.execution, execution, execution.ledger->root());
+  }
+  refresh_produce_work(state, record.execution, execution);
+}
+
+void carry_out(State& state, const DropsSent& record) {
+  state.workers.at(record.worker).drops.clear();
+}
+
+void carry_out(State& state, const Ticked& record) { state.now = record.at; }
+
+}  // namespace
+
+void apply(State& state, const Record& record) {
+  std::visit([&](const auto& fact) { carry_out(state, fact); }, record);
+}
+
+}  // namespace francine::core

@@ -1,0 +1,225 @@
+// Effects: what a step decided, as ordered data. First the records (facts, each
+// already applied to the state), then the actions. Whoever carries them out keeps
+// the order within each list; an Answer waits until the durable records of its
+// step are safe, and messages to workers wait for their execution's creation.
+
+#ifndef FRANCINE_CORE_EFFECTS_H
+#define FRANCINE_CORE_EFFECTS_H
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <francine/log.h>
+
+#include "core/events.h"
+#include "core/task.h"
+
+namespace francine::core {
+
+/// Microseconds on the master's clock, which only goes forward.
+using Timestamp = std::int64_t;
+
+enum class ExecutionPhase : std::uint8_t {
+  kRunning,  ///< shares are rendered and merged
+  kStoring,  ///< the picture exists on a worker and is being fetched
+  kFinished,
+  kFailed,
+  kCancelled,
+};
+
+/// Why a task is no more, without having been counted.
+enum class TaskOutcome : std::uint8_t {
+  kFailed,     ///< the worker said so, or it took too long: counts against max_attempts
+  kLost,       ///< its worker or its inputs are gone: counts against max_losses
+  kCancelled,  ///< nobody wants it any more
+};
+
+// --- Records: durable ---------------------------------------------------------
+
+struct SessionCreated {
+  SessionId session{};
+  std::shared_ptr<const SessionSpec> spec;
+};
+
+struct SessionDeleted {
+  SessionId session{};
+};
+
+struct ExecutionCreated {
+  ExecutionId execution{};
+  SessionId session{};
+  std::string name;
+  std::string update;
+  std::shared_ptr<const ExecutionSpec> spec;
+  Timestamp at = 0;
+};
+
+struct ExecutionEnded {
+  ExecutionId execution{};
+  ExecutionPhase phase = ExecutionPhase::kFinished;
+  std::string error;
+  Timestamp at = 0;
+};
+
+// --- Records: soft --------------------------------------------------------------
+
+struct WorkerAdded {
+  WorkerId worker{};
+  std::shared_ptr<const WorkerSpec> spec;
+  Timestamp at = 0;
+};
+
+/// Needs all of its tasks ended and its partials lost before.
+struct WorkerRemoved {
+  WorkerId worker{};
+};
+
+struct WorkerSeen {
+  WorkerId worker{};
+  Timestamp at = 0;
+};
+
+struct WorkerPinged {
+  WorkerId worker{};
+  Timestamp at = 0;
+};
+
+struct TaskPlaced {
+  TaskId task{};
+  WorkerId worker{};
+  ExecutionId execution{};
+  TaskKind kind = TaskKind::kProduce;
+  bool finish = false;
+  ShareRange shares;
+  Timestamp at = 0;
+};
+
+/// The task made a partial, or with `finish` the picture.
+struct TaskCounted {
+  TaskId task{};
+  WorkerId worker{};
+  TaskTimes times;
+  std::uint64_t bytes = 0;
+  Timestamp at = 0;
+};
+
+struct TaskEnded {
+  TaskId task{};
+  WorkerId worker{};
+  TaskOutcome outcome = TaskOutcome::kFailed;
+  TaskTimes times;
+  std::string reason;
+};
+
+struct PartialLost {
+  ExecutionId execution{};
+  ShareRange shares;
+};
+
+/// The finished picture is gone before it was stored.
+struct PictureDropped {
+  ExecutionId execution{};
+  std::string reason;
+};
+
+/// The worker has been told to forget everything on its drop list.
+struct DropsSent {
+  WorkerId worker{};
+};
+
+struct Ticked {
+  Timestamp at = 0;
+};
+
+using Record = std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded,
+                            WorkerAdded, WorkerRemoved, WorkerSeen, WorkerPinged, TaskPlaced,
+                            TaskCounted, TaskEnded, PartialLost, PictureDropped, DropsSent, Ticked>;
+
+// --- Actions --------------------------------------------------------------------
+
+/// Tell a worker.
+struct RunOn {
+  WorkerId worker{};
+  RunTask run;
+};
+struct CancelOn {
+  WorkerId worker{};
+  CancelTask cancel;
+};
+struct DropOn {
+  WorkerId worker{};
+  DropPartials drop;
+};
+struct DeleteCacheOn {
+  WorkerId worker{};
+  DeleteCache session;
+};
+struct PingWorker {
+  WorkerId worker{};
+};
+
+/// The worker of this connection is known as `worker` from now on.
+struct AcceptWorker {
+  WorkerId worker{};
+  std::uint64_t connection = 0;
+};
+
+/// Break the link; the worker is no longer part of the state.
+struct CloseWorker {
+  WorkerId worker{};
+  std::string reason;
+};
+
+/// Fetch the picture from the worker and store it safely; then PictureStored or
+/// PictureLost.
+struct StorePicture {
+  ExecutionId execution{};
+  TaskId task{};
+  std::string endpoint;
+  Format format = Format::kPng;
+  std::uint64_t bytes = 0;
+  std::string sha256;
+};
+
+/// Answer a client: success with the id that was made, or an error.
+struct Answer {
+  RequestId request{};
+  Result<void> result;
+  SessionId session{};
+  ExecutionId execution{};
+};
+
+/// What clients may see of it has changed (or, when no longer found, is gone).
+struct ExecutionChanged {
+  ExecutionId execution{};
+};
+struct SessionChanged {
+  SessionId session{};
+};
+
+/// Something that a person may want to know.
+struct Note {
+  LogLevel level = LogLevel::kInfo;
+  std::string text;
+};
+
+using Action =
+    std::variant<RunOn, CancelOn, DropOn, DeleteCacheOn, PingWorker, AcceptWorker, CloseWorker,
+                 StorePicture, Answer, ExecutionChanged, SessionChanged, Note>;
+
+struct Effects {
+  std::vector<Record> records;
+  std::vector<Action> actions;
+
+  void clear() {
+    records.clear();
+    actions.clear();
+  }
+};
+
+}  // namespace francine::core
+
+#endif  // FRANCINE_CORE_EFFECTS_H

@@ -1,0 +1,110 @@
+// Events: everything that can happen to the master, as data.
+
+#ifndef FRANCINE_CORE_EVENTS_H
+#define FRANCINE_CORE_EVENTS_H
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include <francine/ids.h>
+#include <francine/scheduler.h>
+
+#include "core/task.h"
+
+namespace francine::core {
+
+/// Names a client's request; its Answer carries it back. 0: nobody waits.
+enum class RequestId : std::uint64_t {};
+
+/// What a worker said of itself when it joined.
+struct WorkerSpec {
+  std::string name;
+  std::string endpoint;    ///< of its resource port
+  std::string arithmetic;  ///< workers of one arithmetic render the same bits
+  std::uint32_t slots = 1;
+  std::uint64_t partial_budget_bytes = 0;
+};
+
+struct CreateSession {
+  RequestId request{};
+  std::shared_ptr<const SessionSpec> spec;
+};
+
+struct DeleteSession {
+  RequestId request{};
+  SessionId session{};
+};
+
+/// `spec->settings` are the session's settings at `base_version` with `update`
+/// applied. When the session has a later version by now, the answer is a
+/// kConflict, and the caller applies the update to the new settings.
+struct CreateExecution {
+  RequestId request{};
+  SessionId session{};
+  std::string name;
+  std::string update;  ///< JSON object text; empty: none, and no new version
+  std::uint64_t base_version = 0;
+  std::shared_ptr<const ExecutionSpec> spec;
+};
+
+struct CancelExecution {
+  RequestId request{};
+  ExecutionId execution{};
+  std::string reason;
+};
+
+struct WorkerJoined {
+  std::shared_ptr<const WorkerSpec> spec;
+  std::uint64_t connection = 0;  ///< the runtime's name for the link; comes back in Accepted
+};
+
+struct WorkerLeft {
+  WorkerId worker{};
+  std::string reason;
+};
+
+/// Any sign of life.
+struct WorkerHeard {
+  WorkerId worker{};
+};
+
+struct WorkerFinished {
+  WorkerId worker{};
+  TaskFinished result;
+};
+
+struct WorkerFailed {
+  WorkerId worker{};
+  TaskFailed failure;
+};
+
+struct PlanProposed {
+  std::vector<Placement> placements;
+};
+
+/// The picture that StorePicture asked for is safe.
+struct PictureStored {
+  ExecutionId execution{};
+  TaskId task{};
+};
+
+/// The picture that StorePicture asked for cannot be had.
+struct PictureLost {
+  ExecutionId execution{};
+  TaskId task{};
+  std::string reason;
+};
+
+/// Time passes. Wanted about ten times a second.
+struct Tick {};
+
+using Event = std::variant<CreateSession, DeleteSession, CreateExecution, CancelExecution,
+                           WorkerJoined, WorkerLeft, WorkerHeard, WorkerFinished, WorkerFailed,
+                           PlanProposed, PictureStored, PictureLost, Tick>;
+
+}  // namespace francine::core
+
+#endif  // FRANCINE_CORE_EVENTS_H

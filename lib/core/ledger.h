@@ -1,0 +1,118 @@
+// Ledger: which shares of one execution are pending, being rendered or counted,
+// each exactly once, and which partials count them.
+//
+// Every share is in one of three states:
+//
+//     pending --take--> running --count--> counted (by exactly one partial)
+//        ^                 |                  |
+//        +---give_back-----+-----lose---------+
+//
+// Partials are merged in groups: the nodes of the merge tree (francine/shares.h)
+// whose level is a multiple of kGroupLevel, and the root. A group is ready when
+// partials inside it cover all of it; one reducing task then replaces them by
+// one. Counting a share twice, or merging what does not cover, is a broken
+// promise of the caller and asserted.
+
+#ifndef FRANCINE_CORE_LEDGER_H
+#define FRANCINE_CORE_LEDGER_H
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <francine/ids.h>
+#include <francine/shares.h>
+
+namespace francine::core {
+
+/// Four levels: a reducing task merges at most 16 partials of the group below,
+/// and a producing task renders at most 16 shares.
+inline constexpr std::uint32_t kGroupLevel = 4;
+inline constexpr std::uint32_t kGroupShares = 1U << kGroupLevel;
+
+/// A partial that a worker holds.
+struct HeldPartial {
+  ShareRange shares;
+  TaskId task{};  ///< that made it, and its name
+  WorkerId worker{};
+  std::uint64_t bytes = 0;
+};
+
+class Ledger {
+ public:
+  /// parallel: 1 to kMaxParallel.
+  explicit Ledger(std::uint32_t parallel);
+
+  std::uint32_t parallel() const { return parallel_; }
+  std::uint32_t pending() const { return pending_shares_; }
+  std::uint32_t counted() const { return counted_shares_; }
+  ShareRange root() const { return {0, parallel_}; }
+
+  /// The run to render next: an aligned run of at most `max_shares` (a power of
+  /// two up to kGroupShares). Prefers to go on at `next_share`, where the worker's
+  /// last run ended, within its group; then a group that nobody has begun; then
+  /// what is left of begun ones. With `begin_groups` false no group is begun.
+  std::optional<ShareRange> choose(std::uint32_t next_share, std::uint32_t max_shares,
+                                   bool begin_groups) const;
+
+  void take(ShareRange run);       ///< pending -> running
+  void give_back(ShareRange run);  ///< running -> pending
+
+  /// running -> counted. Returns the group that became ready through it, if any.
+  std::optional<ShareRange> count(const HeldPartial& partial);
+
+  /// The partials inside `group` are replaced by one that covers the group, which
+  /// must be ready. Returns the group above that became ready through it, if any.
+  std::optional<ShareRange> merge(const HeldPartial& merged);
+
+  /// The partial is gone: its shares are pending again.
+  void lose(ShareRange shares);
+
+  bool is_ready(ShareRange group) const;
+  /// Any partial that counts `share`.
+  const HeldPartial* partial_of(std::uint32_t share) const;
+  /// The group that the partial of `shares` will be merged into; empty for the root.
+  std::optional<ShareRange> group_of(ShareRange shares) const;
+
+  /// Calls visit(const HeldPartial&) for the partials inside `range`, in order.
+  template <typename Visit>
+  void for_each_partial(ShareRange range, Visit&& visit) const {
+    for (auto it = partials_.lower_bound(range.begin);
+         it != partials_.end() && it->second.shares.end <= range.end; ++it) {
+      visit(it->second);
+    }
+  }
+  std::size_t partial_count() const { return partials_.size(); }
+
+  /// Describes the first broken invariant; empty if there is none. `running` are
+  /// the runs of the running producing tasks.
+  std::string check_invariants(const std::vector<ShareRange>& running) const;
+
+ private:
+  struct Level {
+    std::uint32_t level = 0;
+    std::size_t offset = 0;  ///< of its first group in covered_
+  };
+
+  std::optional<std::size_t> counter_of(ShareRange shares, ShareRange& group) const;
+  std::optional<ShareRange> add_partial(const HeldPartial& partial);
+  void remove_partial(ShareRange shares);
+  std::optional<ShareRange> aligned_run(std::uint32_t at, std::uint32_t end,
+                                        std::uint32_t max_shares) const;
+
+  std::uint32_t parallel_;
+  std::uint32_t pending_shares_;
+  std::uint32_t counted_shares_ = 0;
+  std::uint32_t next_group_ = 0;     ///< groups of level kGroupLevel from here on were never begun
+  std::vector<ShareRange> pending_;  ///< disjoint, not adjacent, in order
+  std::map<std::uint32_t, HeldPartial> partials_;  ///< by first share
+  std::vector<Level> levels_;                      ///< of groups, rising; the last is the root
+  std::vector<std::uint32_t> covered_;  ///< shares of each group that partials of it cover
+};
+
+}  // namespace francine::core
+
+#endif  // FRANCINE_CORE_LEDGER_H

@@ -1,0 +1,118 @@
+// What clients ask for: sessions, executions, their cancellation and deletion.
+
+#include "core/decision.h"
+
+namespace francine::core {
+
+void Decision::answer(RequestId request, Result<void> result, SessionId session,
+                      ExecutionId execution) {
+  if (request == RequestId{}) return;
+  act(Answer{request, std::move(result), session, execution});
+}
+
+void Decision::on(const CreateSession& event) {
+  if (state.sessions.size() >= state.policy.max_sessions) {
+    answer(event.request, Error{ErrorCode::kResourceExhausted,
+                                "there are already " + std::to_string(state.sessions.size()) +
+                                    " sessions, the limit; delete some"});
+    return;
+  }
+  if (state.session_names.count(event.spec->name) != 0) {
+    answer(event.request,
+           Error{ErrorCode::kConflict, "a session named " + event.spec->name + " exists"});
+    return;
+  }
+  const SessionId id{state.next_session};
+  record(SessionCreated{id, event.spec});
+  answer(event.request, {}, id);
+  act(SessionChanged{id});
+}
+
+void Decision::on(const DeleteSession& event) {
+  const Session* session = state.sessions.find(event.session);
+  if (session == nullptr) {
+    answer(event.request, Error{ErrorCode::kNotFound, "no such session; it may have been deleted"});
+    return;
+  }
+  const std::vector<ExecutionId> executions = session->executions;
+  for (const ExecutionId id : executions) {
+    if (state.executions.at(id).ledger) {
+      end_execution(id, ExecutionPhase::kCancelled, "its session was deleted");
+    }
+  }
+  for (const Holding& holding : session->holders) {
+    act(DeleteCacheOn{holding.worker, {event.session}});
+  }
+  record(SessionDeleted{event.session});
+  for (const ExecutionId id : executions) act(ExecutionChanged{id});
+  act(SessionChanged{event.session});
+  answer(event.request, {}, event.session);
+}
+
+void Decision::on(const CreateExecution& event) {
+  const Session* session = state.sessions.find(event.session);
+  if (session == nullptr) {
+    answer(event.request, Error{ErrorCode::kNotFound, "no such session; it may have been deleted"});
+    return;
+  }
+  if (session->version != event.base_version) {
+    answer(event.request, Error{ErrorCode::kConflict, "the session has been updated meanwhile"},
+           event.session);
+    return;
+  }
+  if (session->executions.size() >= state.policy.max_executions_per_session) {
+    answer(event.request, Error{ErrorCode::kResourceExhausted,
+                                "the session has " + std::to_string(session->executions.size()) +
+                                    " executions, the limit; create another session"});
+    return;
+  }
+  if (!event.update.empty() && session->updates.size() >= state.policy.max_updates) {
+    answer(event.request, Error{ErrorCode::kResourceExhausted,
+                                "the session has " + std::to_string(session->updates.size()) +
+                                    " updates, the limit; create another session"});
+    return;
+  }
+  if (session->execution_names.count(event.name) != 0) {
+    answer(event.request,
+           Error{ErrorCode::kConflict, "an execution named " + event.name + " exists"});
+    return;
+  }
+  const ExecutionId id{state.next_execution};
+  record(ExecutionCreated{id, event.session, event.name, event.update, event.spec, now});
+  answer(event.request, {}, event.session, id);
+  act(ExecutionChanged{id});
+  act(SessionChanged{event.session});
+}
+
+void Decision::on(const CancelExecution& event) {
+  const Execution* execution = state.executions.find(event.execution);
+  if (execution == nullptr) {
+    answer(event.request,
+           Error{ErrorCode::kNotFound, "no such execution; its session may have been deleted"});
+    return;
+  }
+  if (execution->ledger) end_execution(event.execution, ExecutionPhase::kCancelled, event.reason);
+  answer(event.request, {}, {}, event.execution);
+}
+
+void Decision::end_execution(ExecutionId id, ExecutionPhase phase, const std::string& error) {
+  const Execution& execution = state.executions.at(id);
+  if (execution.running_tasks != 0) {
+    // Rare (it ends before it is done), so the tasks are looked for where they are.
+    std::vector<std::pair<WorkerId, TaskId>> running;
+    state.workers.for_each([&](WorkerId worker, const Worker& w) {
+      for (const Task& task : w.tasks) {
+        if (task.execution == id) running.emplace_back(worker, task.id);
+      }
+    });
+    for (const auto& [worker, task] : running) {
+      record(TaskEnded{task, worker, TaskOutcome::kCancelled, {}, {}});
+      act(CancelOn{worker, {task}});
+    }
+  }
+  record(ExecutionEnded{id, phase, error, now});
+  act(ExecutionChanged{id});
+  act(SessionChanged{execution.session});
+}
+
+}  // namespace francine::core

@@ -1,0 +1,184 @@
+// Tasks: placing them, and what becomes of them.
+
+#include <algorithm>
+#include <bit>
+
+#include "core/decision.h"
+
+namespace francine::core {
+namespace {
+
+/// A producing run is this small a part of what is pending for each slot, so that
+/// the slots end at nearly the same time (guided self-scheduling; Polychronopoulos
+/// and Kuck, 1987).
+constexpr std::uint64_t kRunsPerSlot = 8;
+
+std::uint32_t run_size(const State& state, const Ledger& ledger) {
+  const std::uint64_t slots = std::max<std::uint64_t>(state.totals.slots, 1);
+  const std::uint64_t shares = ledger.pending() / (kRunsPerSlot * slots);
+  return static_cast<std::uint32_t>(
+      std::bit_floor(std::clamp<std::uint64_t>(shares, 1, kGroupShares)));
+}
+
+const Task* find_task(const Worker& worker, TaskId id) {
+  const auto it = std::find_if(worker.tasks.begin(), worker.tasks.end(),
+                               [&](const Task& task) { return task.id == id; });
+  return it == worker.tasks.end() ? nullptr : &*it;
+}
+
+std::string describe(const Task& task) {
+  const bool one = task.shares.size() == 1;
+  return std::string(task.kind == TaskKind::kProduce ? "rendering" : "merging") +
+         (one ? " share " : " shares ") + std::to_string(task.shares.begin) +
+         (one ? "" : " to " + std::to_string(task.shares.end - 1));
+}
+
+}  // namespace
+
+void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind,
+                     ShareRange shares) {
+  const Worker& worker = state.workers.at(worker_id);
+  const Execution& execution = state.executions.at(execution_id);
+  const bool finish = shares == execution.ledger->root();
+  const TaskId id{state.next_task};
+
+  effects.actions.emplace_back(std::in_place_type<RunOn>);
+  auto& [to, run] = std::get<RunOn>(effects.actions.back());
+  to = worker_id;
+  run.task = id;
+  run.kind = kind;
+  run.shares = shares;
+  run.finish = finish;
+  run.session_id = execution.session;
+  run.execution_id = execution_id;
+  run.session = state.sessions.at(execution.session).spec;
+  run.execution = execution.spec;
+  run.drop = worker.drops;
+  if (kind == TaskKind::kReduce) {
+    execution.ledger->for_each_partial(shares, [&](const HeldPartial& input) {
+      const bool here = input.worker == worker_id;
+      run.inputs.push_back({input.task, input.shares,
+                            here ? std::string() : state.workers.at(input.worker).spec->endpoint});
+    });
+  }
+  record(TaskPlaced{id, worker_id, execution_id, kind, finish, shares, now});
+}
+
+void Decision::commit(const Placement& placement) {
+  const Worker* worker = state.workers.find(placement.worker);
+  const Execution* execution = state.executions.find(placement.work.execution);
+  if (worker == nullptr || execution == nullptr) return;
+  if (execution->phase != ExecutionPhase::kRunning) return;
+  if (execution->arithmetic != 0 && execution->arithmetic != worker->arithmetic) return;
+  if (worker->tasks.size() >= worker->spec->slots) return;
+
+  const ExecutionId id = placement.work.execution;
+  if (placement.work.kind == TaskKind::kReduce) {
+    const auto group = execution->groups.find(placement.work.first);
+    if (group == execution->groups.end()) return;
+    const ShareRange inside = execution->ledger->partial_of(group->first)->shares;
+    place(placement.worker, id, TaskKind::kReduce, *execution->ledger->group_of(inside));
+    return;
+  }
+  for (std::uint32_t i = 0; i < placement.count; ++i) {
+    if (worker->tasks.size() >= worker->spec->slots) return;
+    // A worker that holds as many partials as it may completes begun groups, which
+    // frees memory; it begins others only where nothing else would go on.
+    const bool begin_groups = worker->partial_bytes < worker->spec->partial_budget_bytes ||
+                              (execution->running_tasks == 0 && execution->groups.empty());
+    const std::uint32_t next = worker->last_execution == id ? worker->next_share : 0;
+    const auto run =
+        execution->ledger->choose(next, run_size(state, *execution->ledger), begin_groups);
+    if (!run) return;
+    place(placement.worker, id, TaskKind::kProduce, *run);
+  }
+}
+
+void Decision::on(const PlanProposed& event) {
+  for (const Placement& placement : event.placements) commit(placement);
+}
+
+void Decision::on(const WorkerFinished& event) {
+  const Worker* worker = state.workers.find(event.worker);
+  if (worker == nullptr) return;
+  const Task* task = find_task(*worker, event.result.task);
+  if (task == nullptr) {
+    // Cancelled or timed out before the answer came; what it made is not wanted.
+    act(DropOn{event.worker, {{event.result.task}}});
+    return;
+  }
+  const ExecutionId id = task->execution;
+  const bool finish = task->finish;
+  record(TaskCounted{event.result.task, event.worker, event.result.times, event.result.bytes, now});
+  act(ExecutionChanged{id});
+  if (finish) {
+    const Execution& execution = state.executions.at(id);
+    act(StorePicture{id, event.result.task, worker->spec->endpoint,
+                     state.sessions.at(execution.session).spec->format, event.result.bytes,
+                     event.result.sha256});
+  }
+}
+
+void Decision::end_task(WorkerId worker, const Task& task, TaskOutcome outcome,
+                        const TaskTimes& times, const std::string& reason) {
+  record(TaskEnded{task.id, worker, outcome, times, reason});
+  act(ExecutionChanged{task.execution});
+  const Execution& execution = state.executions.at(task.execution);
+  const auto attempts = execution.attempts.find({task.kind, task.shares.begin});
+  if (attempts == execution.attempts.end()) return;
+  const auto& [failures, losses] = attempts->second;
+  if (failures >= state.policy.max_attempts) {
+    end_execution(task.execution, ExecutionPhase::kFailed,
+                  describe(task) + " failed " + std::to_string(failures) +
+                      " times, the last time: " + reason);
+  } else if (losses >= state.policy.max_losses) {
+    end_execution(task.execution, ExecutionPhase::kFailed,
+                  describe(task) + " was lost " + std::to_string(losses) +
+                      " times, the last time: " + reason);
+  }
+}
+
+void Decision::on(const WorkerFailed& event) {
+  const Worker* worker = state.workers.find(event.worker);
+  if (worker == nullptr) return;
+  record(WorkerSeen{event.worker, now});
+  const Task* found = find_task(*worker, event.failure.task);
+  if (found == nullptr) return;
+  const Task task = *found;
+  const ExecutionId id = task.execution;
+  const std::string reason = event.failure.reason + " (worker " + worker->spec->name + ")";
+  const bool lost_inputs = !event.failure.missing_inputs.empty();
+  end_task(event.worker, task, lost_inputs ? TaskOutcome::kLost : TaskOutcome::kFailed,
+           event.failure.times, reason);
+  for (const TaskId missing : event.failure.missing_inputs) {
+    const Execution& execution = state.executions.at(id);
+    if (!execution.ledger) return;
+    std::optional<ShareRange> shares;
+    execution.ledger->for_each_partial(task.shares, [&](const HeldPartial& input) {
+      if (input.task == missing) shares = input.shares;
+    });
+    if (shares) lose_partial(id, *shares, reason);
+  }
+}
+
+void Decision::on(const PictureStored& event) {
+  const Execution* execution = state.executions.find(event.execution);
+  if (execution == nullptr || execution->phase != ExecutionPhase::kStoring) return;
+  if (execution->picture->task != event.task) return;
+  end_execution(event.execution, ExecutionPhase::kFinished, {});
+}
+
+void Decision::on(const PictureLost& event) {
+  const Execution* execution = state.executions.find(event.execution);
+  if (execution == nullptr || execution->phase != ExecutionPhase::kStoring) return;
+  if (execution->picture->task != event.task) return;
+  const TaskKind made_by = execution->picture->made_by;
+  record(PictureDropped{event.execution, event.reason});
+  act(ExecutionChanged{event.execution});
+  if (execution->attempts.at({made_by, 0}).losses >= state.policy.max_losses) {
+    end_execution(event.execution, ExecutionPhase::kFailed,
+                  "the finished picture was lost again and again, the last time: " + event.reason);
+  }
+}
+
+}  // namespace francine::core
