@@ -66,9 +66,10 @@ struct WorkerLeft {
   std::string reason;
 };
 
-/// Any sign of life.
+/// Any sign of life, with what the worker says it keeps of which sessions.
 struct WorkerHeard {
   WorkerId worker{};
+  std::vector<SessionId> cached_sessions;
 };
 
 struct WorkerFinished {

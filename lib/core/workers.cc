@@ -52,7 +52,11 @@ void Decision::on(const WorkerJoined& event) {
 void Decision::on(const WorkerLeft& event) { remove_worker(event.worker, event.reason); }
 
 void Decision::on(const WorkerHeard& event) {
-  if (state.workers.find(event.worker) != nullptr) record(WorkerSeen{event.worker, now});
+  if (state.workers.find(event.worker) == nullptr) return;
+  record(WorkerSeen{event.worker, now});
+  for (const SessionId session : event.cached_sessions) {
+    if (state.sessions.find(session) == nullptr) act(DeleteCacheOn{event.worker, {session}});
+  }
 }
 
 void Decision::lose_partial(ExecutionId id, ShareRange shares, const std::string& reason) {
