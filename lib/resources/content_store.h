@@ -124,7 +124,7 @@ class ContentStore {
   Result<std::uint64_t> size(std::string_view sha256) const;
   /// Opens it for reading.
   Result<base::UniqueFd> open(std::string_view sha256) const;
-  /// Where the file is, if the store has it. For reading only.
+  /// Where the file is, if the store has it. For reading only. Needs the digits.
   std::filesystem::path path(std::string_view sha256) const;
 
   /// Makes `name` in the open directory: a file that does not exist yet, of mode

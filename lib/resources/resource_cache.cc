@@ -1,0 +1,185 @@
+#include "resources/resource_cache.h"
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <system_error>
+#include <utility>
+
+#include "resources/single_flight.h"
+
+namespace francine::resources {
+namespace {
+
+namespace fs = std::filesystem;
+
+Error cancelled(const char* why) { return {ErrorCode::kCancelled, why}; }
+
+/// What a session holds from its first acquire() to its release().
+struct Holding {
+  std::set<std::string> contents;             ///< SHA-256s, each counted in users
+  std::shared_ptr<const SessionFiles> files;  ///< empty until laid out
+};
+
+}  // namespace
+
+class ResourceCache::Impl {
+ public:
+  Impl(std::unique_ptr<ContentStore> store, fs::path sessions_directory, Placing placing,
+       Fetch fetch)
+      : store_(std::move(store)),
+        sessions_directory_(std::move(sessions_directory)),
+        placing_(placing),
+        fetch_(std::move(fetch)) {}
+
+  ~Impl() {
+    sessions_.clear();
+    std::error_code ignored;
+    fs::remove_all(sessions_directory_, ignored);
+    static_cast<void>(store_->clear());
+  }
+
+  Result<std::shared_ptr<const SessionFiles>> acquire(SessionId session,
+                                                      std::span<const SessionFile> files,
+                                                      const std::stop_token& stop) {
+    if (stop.stop_requested()) return cancelled("cancelled before its resources were fetched");
+    hold(session, files);
+    auto prepared = preparing_.run(session, stop, [&] { return prepare(session, files, stop); });
+    if (!prepared.ok()) return prepared.error();
+    const std::scoped_lock lock(mutex_);
+    const auto entry = sessions_.find(session);
+    if (entry == sessions_.end() || !entry->second.files) {
+      return cancelled("the session was deleted");
+    }
+    return entry->second.files;
+  }
+
+  void release(SessionId session) {
+    Holding gone;  // its directory is removed after the lock is given back
+    const std::scoped_lock lock(mutex_);
+    const auto entry = sessions_.find(session);
+    if (entry == sessions_.end()) return;
+    gone = std::move(entry->second);
+    sessions_.erase(entry);
+    for (const std::string& sha256 : gone.contents) {
+      const auto user = users_.find(sha256);
+      if (--user->second > 0) continue;
+      users_.erase(user);
+      static_cast<void>(store_->remove(sha256));
+    }
+  }
+
+  std::vector<SessionId> sessions() const {
+    const std::scoped_lock lock(mutex_);
+    std::vector<SessionId> ids;
+    ids.reserve(sessions_.size());
+    for (const auto& [id, holding] : sessions_) ids.push_back(id);
+    return ids;
+  }
+
+  const ContentStore& store() const { return *store_; }
+
+ private:
+  /// Counts the session as a user of its contents, so that no release of another
+  /// one removes them.
+  void hold(SessionId session, std::span<const SessionFile> files) {
+    const std::scoped_lock lock(mutex_);
+    Holding& holding = sessions_[session];
+    for (const SessionFile& file : files) {
+      if (holding.contents.insert(file.sha256).second) ++users_[file.sha256];
+    }
+  }
+
+  Result<void> prepare(SessionId session, std::span<const SessionFile> files,
+                       const std::stop_token& stop) {
+    {
+      const std::scoped_lock lock(mutex_);
+      const auto entry = sessions_.find(session);
+      if (entry == sessions_.end()) return cancelled("the session was deleted");
+      if (entry->second.files) return {};
+    }
+    for (const SessionFile& file : files) {
+      auto fetched = fetching_.run(file.sha256, stop, [&] { return fetch(file.sha256, stop); });
+      if (fetched.ok()) continue;
+      Error error = fetched.error();
+      error.message = "cannot fetch \"" + file.dst + "\": " + error.message;
+      return error;
+    }
+    auto laid_out = SessionFiles::lay_out(*store_, sessions_directory_, files, placing_);
+    if (!laid_out.ok()) return laid_out.error();
+    auto shared = std::make_shared<const SessionFiles>(std::move(*laid_out));
+    const std::scoped_lock lock(mutex_);
+    const auto entry = sessions_.find(session);
+    if (entry == sessions_.end()) return cancelled("the session was deleted");
+    entry->second.files = std::move(shared);
+    return {};
+  }
+
+  Result<void> fetch(const std::string& sha256, const std::stop_token& stop) {
+    if (stop.stop_requested()) return cancelled("cancelled while its resources were fetched");
+    if (store_->has(sha256)) return {};
+    if (!base::is_sha256_hex(sha256)) {
+      return Error{ErrorCode::kInvalidArgument, "its name is not a SHA-256"};
+    }
+    const fs::path incoming = store_->incoming_path();
+    auto fetched = fetch_(sha256, incoming, stop);
+    if (!fetched.ok()) {
+      std::error_code ignored;
+      fs::remove(incoming, ignored);
+      return fetched;
+    }
+    auto adopted = store_->adopt(incoming, sha256);
+    if (!adopted.ok()) return adopted.error();
+    return keep_if_used(sha256);
+  }
+
+  /// Its last user may have been released while it came.
+  Result<void> keep_if_used(const std::string& sha256) {
+    const std::scoped_lock lock(mutex_);
+    if (users_.contains(sha256)) return {};
+    static_cast<void>(store_->remove(sha256));
+    return cancelled("the session was deleted");
+  }
+
+  const std::unique_ptr<ContentStore> store_;
+  const fs::path sessions_directory_;
+  const Placing placing_;
+  const Fetch fetch_;
+  SingleFlight<std::string> fetching_;
+  SingleFlight<SessionId> preparing_;
+
+  mutable std::mutex mutex_;
+  std::map<SessionId, Holding> sessions_;
+  std::map<std::string, std::uint64_t> users_;  ///< sessions that hold each content
+};
+
+ResourceCache::ResourceCache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+ResourceCache::~ResourceCache() = default;
+
+Result<std::unique_ptr<ResourceCache>> ResourceCache::make(ResourceCacheOptions options,
+                                                           Fetch fetch) {
+  auto store = ContentStore::make(
+      {.directory = options.directory / "content", .max_file_bytes = options.max_file_bytes});
+  if (!store.ok()) return store.error();
+  if (auto cleared = (*store)->clear(); !cleared.ok()) return cleared.error();
+  const fs::path sessions = options.directory / "sessions";
+  std::error_code error;
+  fs::remove_all(sessions, error);
+  if (error) {
+    return base::errno_error(error.value(), "cannot remove " + sessions.string());
+  }
+  if (auto made = base::make_directories(sessions); !made.ok()) return made.error();
+  return std::unique_ptr<ResourceCache>(new ResourceCache(
+      std::make_unique<Impl>(std::move(*store), sessions, options.placing, std::move(fetch))));
+}
+
+Result<std::shared_ptr<const SessionFiles>> ResourceCache::acquire(
+    SessionId session, std::span<const SessionFile> files, std::stop_token stop) {
+  return impl_->acquire(session, files, stop);
+}
+
+void ResourceCache::release(SessionId session) { impl_->release(session); }
+std::vector<SessionId> ResourceCache::sessions() const { return impl_->sessions(); }
+const ContentStore& ResourceCache::store() const { return impl_->store(); }
+
+}  // namespace francine::resources
