@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -25,7 +26,7 @@ namespace francine::runtime {
 /// worker -> master, once, first.
 struct Join {
   std::string name;
-  std::string arithmetic;  ///< see arithmetic() in runtime/arithmetic.h
+  std::string arithmetic;  ///< see producers/arithmetic.h
   std::string endpoint;    ///< of its resource port, "http://host:port"
   std::uint32_t slots = 1;
   std::uint64_t partial_budget_bytes = 0;
@@ -49,8 +50,8 @@ struct LogLine {
 /// worker -> master, the answer to Ping.
 struct Pong {
   std::vector<SessionId> cached_sessions;
-  std::vector<LogLine> logs;        ///< since the last Pong, oldest first, bounded
-  std::uint64_t dropped_logs = 0;   ///< lines that did not fit the bound
+  std::vector<LogLine> logs;       ///< since the last Pong, oldest first, bounded
+  std::uint64_t dropped_logs = 0;  ///< lines that did not fit the bound
 };
 
 using MasterMessage = std::variant<Welcome, Ping, core::RunTask, core::CancelTask,
@@ -66,6 +67,13 @@ class WorkerLink {
   virtual void send(const MasterMessage& message) = 0;
   /// Breaks the link; the other side and on_closed hear the reason.
   virtual void close(const std::string& reason) = 0;
+};
+
+/// What the master's end of a link calls, from one thread at a time.
+struct WorkerLinkEvents {
+  /// All messages that have arrived, in order, at least one; they may be moved from.
+  std::function<void(std::span<WorkerMessage> messages)> on_messages;
+  std::function<void(const std::string& reason)> on_closed;  ///< the last call
 };
 
 /// The worker's end. Thread safety: as WorkerLink.

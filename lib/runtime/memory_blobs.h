@@ -1,0 +1,54 @@
+// Blobs between workers and master of one process: a directory of their partial
+// stores by endpoint. A fetch hands over the very object.
+//
+// Endpoints are "memory:<worker's name>"; any other endpoint is taken for the
+// master's. Thread safety: all methods may be called from any thread. A store
+// that is removed while it is read lives until the reader is done.
+
+#ifndef FRANCINE_RUNTIME_MEMORY_BLOBS_H
+#define FRANCINE_RUNTIME_MEMORY_BLOBS_H
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "resources/content_store.h"
+#include "runtime/blobs.h"
+#include "runtime/partial_store.h"
+
+namespace francine::runtime {
+
+class MemoryBlobs : public Blobs {
+ public:
+  /// `master_store` must outlive the object.
+  explicit MemoryBlobs(const resources::ContentStore& master_store);
+
+  static std::string endpoint_of(std::string_view worker_name);
+
+  void add(const std::string& endpoint, std::shared_ptr<const PartialStore> store);
+  void remove(const std::string& endpoint);
+
+  Result<std::shared_ptr<const image::Partial>> fetch_partial(const std::string& endpoint,
+                                                              TaskId partial,
+                                                              std::stop_token stop) override;
+  Result<std::shared_ptr<const EncodedImage>> fetch_picture(const std::string& endpoint,
+                                                            TaskId task, Format format,
+                                                            std::stop_token stop) override;
+  /// Links the file; copies it where the file systems differ.
+  Result<void> fetch_resource(const std::string& endpoint, const std::string& sha256,
+                              const std::filesystem::path& target, std::stop_token stop) override;
+
+ private:
+  std::shared_ptr<const PartialStore> store(const std::string& endpoint) const;
+
+  const resources::ContentStore& master_store_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<const PartialStore>> stores_;
+};
+
+}  // namespace francine::runtime
+
+#endif  // FRANCINE_RUNTIME_MEMORY_BLOBS_H

@@ -1,0 +1,113 @@
+// The link between a master and a worker over TCP: the worker protocol on a
+// connection that has proved the cluster secret. Both ends are here.
+//
+// The life of a link. The worker's first message is Join; the master answers it
+// with Welcome (send it) or refuses (close with a reason before any Welcome).
+// From then on both send what they like. A malformed message closes the link: the
+// peer has proved who it is, so it can only be a defect, and the log says so.
+//
+// A worker whose link is lost has lost its tasks and partials: the master gives
+// their shares back at that moment, and ids of one life mean nothing in the next.
+// So on_lost is the time to cancel everything; then the link joins afresh, with
+// back-off, until it is orphaned (no master for orphan_timeout).
+//
+// Threads: events are called on the IoThread, must return soon and must not throw.
+
+#ifndef FRANCINE_RUNTIME_TCP_LINK_H
+#define FRANCINE_RUNTIME_TCP_LINK_H
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <francine/result.h>
+
+#include "net/cluster_keys.h"
+#include "net/frame_connection.h"
+#include "net/io_thread.h"
+#include "runtime/link.h"
+
+namespace francine::runtime {
+
+/// For the connections of both ends. A session of 10,000 resources with long
+/// names takes about 15 MB to describe.
+inline constexpr net::FrameLimits kLinkLimits{std::size_t{64} << 20, std::size_t{128} << 20};
+
+/// The master's end. send() writes to the socket at once when nothing is queued;
+/// the peer's failure to read, up to kLinkLimits.max_outbox_bytes, closes the link.
+class TcpWorkerLink : public WorkerLink {
+ public:
+  /// Takes over a proven connection; to be called where it was handed over
+  /// (net::RpcListenerEvents::on_connection). All messages of one wake-up of this
+  /// connection come in one on_messages; net::IoThread::set_batch_end tells when
+  /// all connections have been served.
+  static std::shared_ptr<TcpWorkerLink> start(std::shared_ptr<net::FrameConnection> connection,
+                                              WorkerLinkEvents events);
+  /// Closes the link. on_closed is still called, once, soon.
+  ~TcpWorkerLink() override;
+
+  void send(const MasterMessage& message) override;
+  void close(const std::string& reason) override;
+  const std::string& peer() const;  ///< its address, for the log
+
+ private:
+  class Impl;
+  explicit TcpWorkerLink(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+struct TcpMasterLinkOptions {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 0;
+  Join join;  ///< sent whenever a connection stands
+  /// Since start() or the last life's end, without a Welcome.
+  std::chrono::milliseconds orphan_timeout = std::chrono::minutes(10);
+  /// A connected master has this long to answer Join.
+  std::chrono::milliseconds join_timeout = std::chrono::seconds(10);
+  std::chrono::milliseconds first_backoff = std::chrono::milliseconds(100);
+  std::chrono::milliseconds longest_backoff = std::chrono::seconds(10);
+};
+
+struct TcpMasterLinkEvents {
+  /// Welcome is the first message of each life.
+  std::function<void(MasterMessage&& message)> on_message;
+  /// A life that was welcomed is over; another one is tried for.
+  std::function<void(const std::string& reason)> on_lost;
+  /// No more lives. kUnauthenticated: the secret is wrong; kConflict: the master
+  /// refused the first join, or speaks another protocol; kUnavailable: orphaned.
+  /// The last call (after on_lost, if a life was under way).
+  std::function<void(const Error& error)> on_ended;
+  /// Something for the log: attempts that fail, refusals that are tried again.
+  std::function<void(LogLevel level, const std::string& line)> on_note;
+};
+
+/// The worker's end: one link through many lives. A message that is sent between
+/// lives, or of which the connection breaks, is lost. A refusal of the first join
+/// (a name in use, say) ends it; a later one is tried again, since a master may
+/// not yet have noticed that the life before is over. A master that is silent for
+/// four ping periods (at least 10 s) is taken for lost.
+class TcpMasterLink : public MasterLink {
+ public:
+  /// Begins to dial. `io` must outlive the link.
+  static std::unique_ptr<TcpMasterLink> start(net::IoThread& io, TcpMasterLinkOptions options,
+                                              const net::ClusterKeys& keys,
+                                              TcpMasterLinkEvents events);
+  /// Says goodbye and ends. When it returns, no event is running or will be
+  /// called. Not on the IoThread.
+  ~TcpMasterLink() override;
+
+  void send(const WorkerMessage& message) override;
+  /// Ends the present life only.
+  void close(const std::string& reason) override;
+
+ private:
+  class Impl;
+  explicit TcpMasterLink(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace francine::runtime
+
+#endif  // FRANCINE_RUNTIME_TCP_LINK_H

@@ -1,0 +1,481 @@
+#include "runtime/worker_protocol.h"
+
+#include <rapidjson/document.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "base/crypto.h"
+#include "net/json_rpc.h"
+#include "net/json_writer.h"
+#include "runtime/params_reader.h"
+
+namespace francine::runtime {
+namespace {
+
+using net::JsonRpcMessage;
+using net::JsonWriter;
+using Json = rapidjson::Value;
+
+constexpr std::uint64_t kJoinRequest = 1;
+constexpr int kJoinRefused = -32010;
+
+constexpr std::size_t kMaxName = 256;
+constexpr std::size_t kMaxText = 64 << 10;
+constexpr std::size_t kMaxSettings = 1 << 20;
+constexpr std::size_t kMaxInputs = kMaxParallel;
+constexpr std::size_t kMaxResources = 100'000;
+constexpr std::size_t kMaxLogs = 4096;
+constexpr std::uint32_t kMaxSlots = 4096;
+constexpr int kMaxSide = 1 << 24;
+constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 32;
+
+constexpr std::array<std::string_view, 2> kKinds{"reduce", "produce"};
+constexpr std::array<std::string_view, 3> kFormats{"png", "jpg", "exr"};
+constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warning", "error"};
+constexpr std::array<std::string_view, 10> kCodes{
+    "invalidArgument", "unauthenticated",   "forbidden",   "notFound",  "conflict",
+    "tooLarge",        "resourceExhausted", "unavailable", "cancelled", "internal"};
+
+template <typename Enum, std::size_t N>
+std::string_view word(const std::array<std::string_view, N>& words, Enum value) {
+  return words.at(static_cast<std::size_t>(value));
+}
+
+template <typename Id>
+std::uint64_t number(Id id) {
+  return static_cast<std::uint64_t>(id);
+}
+
+// --- Writing ------------------------------------------------------------------
+
+template <typename Id>
+void write_ids(JsonWriter& json, std::span<const Id> ids) {
+  json.begin_array();
+  for (const Id id : ids) json.value(number(id));
+  json.end_array();
+}
+
+void write_session(JsonWriter& json, const core::SessionSpec& spec) {
+  json.begin_object().member("name", spec.name).member("producer", spec.producer);
+  json.member("format", word(kFormats, spec.format));
+  json.key("resources").begin_array();
+  for (const core::Resource& resource : spec.resources) {
+    json.begin_object().member("dst", resource.dst).member("sha256", resource.sha256);
+    json.member("bytes", resource.size_bytes).end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_execution(JsonWriter& json, const core::ExecutionSpec& spec) {
+  json.begin_object().member("parallel", spec.parallel).member("seed", spec.seed);
+  json.key("size").begin_array().value(spec.size.width).value(spec.size.height).end_array();
+  json.member("settings", spec.settings).end_object();
+}
+
+void write_inputs(JsonWriter& json, const std::vector<core::TaskInput>& inputs) {
+  json.key("inputs").begin_array();
+  for (const core::TaskInput& input : inputs) {
+    json.begin_array().value(number(input.partial));
+    json.value(input.shares.begin).value(input.shares.end);
+    if (!input.endpoint.empty()) json.value(input.endpoint);
+    json.end_array();
+  }
+  json.end_array();
+}
+
+void write_times(JsonWriter& json, const core::TaskTimes& times) {
+  json.key("times").begin_array();
+  json.value(times.fetching_us).value(times.producing_us).value(times.reducing_us).end_array();
+}
+
+void write_close(std::string_view reason, std::string& out) {
+  net::begin_notification(out, "close");
+  JsonWriter(out).begin_object().member("reason", reason).end_object();
+  net::end_rpc(out);
+}
+
+void write(const Join& join, std::string& out) {
+  net::begin_request(out, "join", kJoinRequest);
+  JsonWriter json(out);
+  json.begin_object().member("name", join.name).member("arithmetic", join.arithmetic);
+  json.member("endpoint", join.endpoint).member("slots", join.slots);
+  json.member("partialBudget", join.partial_budget_bytes).member("processId", join.process_id);
+  json.end_object();
+}
+
+void write(const Pong& pong, std::string& out) {
+  net::begin_notification(out, "pong");
+  JsonWriter json(out);
+  json.begin_object().key("cachedSessions");
+  write_ids<SessionId>(json, pong.cached_sessions);
+  json.key("logs").begin_array();
+  for (const LogLine& line : pong.logs) {
+    json.begin_array().value(word(kLevels, line.level)).value(line.text).end_array();
+  }
+  json.end_array().member("droppedLogs", pong.dropped_logs).end_object();
+}
+
+void write(const core::TaskFinished& finished, std::string& out) {
+  net::begin_notification(out, "finish");
+  JsonWriter json(out);
+  json.begin_object().member("task", number(finished.task));
+  write_times(json, finished.times);
+  json.member("bytes", finished.bytes);
+  if (!finished.sha256.empty()) json.member("sha256", finished.sha256);
+  json.end_object();
+}
+
+void write(const core::TaskFailed& failed, std::string& out) {
+  net::begin_notification(out, "failed");
+  JsonWriter json(out);
+  json.begin_object().member("task", number(failed.task));
+  write_times(json, failed.times);
+  json.member("code", word(kCodes, failed.code)).member("reason", failed.reason);
+  json.key("missingInputs");
+  write_ids<TaskId>(json, failed.missing_inputs);
+  json.end_object();
+}
+
+// --- Reading ------------------------------------------------------------------
+
+std::shared_ptr<const core::SessionSpec> read_session(const Json& object,
+                                                      std::optional<Error>& error) {
+  ParamsReader in(object);
+  auto spec = std::make_shared<core::SessionSpec>();
+  spec->name = in.text("name", kMaxName);
+  spec->producer = in.text("producer", kMaxName);
+  spec->format = in.one_of<Format>("format", kFormats);
+  const auto resources = in.list("resources", kMaxResources);
+  spec->resources.reserve(resources.size());
+  for (const Json& value : resources) {
+    ParamsReader each(value);
+    core::Resource resource;
+    resource.dst = each.text("dst", kMaxText);
+    resource.sha256 = each.text("sha256", kMaxName);
+    resource.size_bytes = each.uint("bytes");
+    if (!base::is_sha256_hex(resource.sha256)) each.fail("sha256", "is not a SHA-256");
+    if (each.error() && !error) error = each.error();
+    spec->resources.push_back(std::move(resource));
+  }
+  if (in.error() && !error) error = in.error();
+  return spec;
+}
+
+std::shared_ptr<const core::ExecutionSpec> read_execution(const Json& object,
+                                                          std::optional<Error>& error) {
+  ParamsReader in(object);
+  auto spec = std::make_shared<core::ExecutionSpec>();
+  spec->parallel = static_cast<std::uint32_t>(in.uint("parallel", kMaxParallel, 1));
+  spec->seed = in.uint("seed");
+  spec->settings = in.text("settings", kMaxSettings);
+  if (const auto size = in.list("size", 2, 2); !size.empty()) {
+    spec->size.width = static_cast<int>(in.uint("size", &size[0], kMaxSide, 1));
+    spec->size.height = static_cast<int>(in.uint("size", &size[1], kMaxSide, 1));
+    if (!in.error() && spec->size.pixels() > kMaxPixels) in.fail("size", "is too large");
+  }
+  if (in.error() && !error) error = in.error();
+  return spec;
+}
+
+std::vector<core::TaskInput> read_inputs(ParamsReader& in) {
+  std::vector<core::TaskInput> inputs;
+  const auto values = in.list("inputs", kMaxInputs);
+  inputs.reserve(values.size());
+  for (const Json& value : values) {
+    const auto parts = in.list("inputs", &value, 4, 3);
+    if (parts.empty()) break;
+    core::TaskInput& input = inputs.emplace_back();
+    input.partial = TaskId{in.uint("inputs", &parts[0])};
+    input.shares = in.shares("inputs", &parts[1]);
+    if (parts.size() == 4) input.endpoint = in.text("inputs", &parts[3], kMaxText);
+  }
+  return inputs;
+}
+
+Result<WorkerMessage> read_join(const Json& params) {
+  ParamsReader in(params);
+  Join join;
+  join.name = in.text("name", kMaxName);
+  join.arithmetic = in.text("arithmetic", kMaxName);
+  join.endpoint = in.text("endpoint", kMaxText);
+  join.slots = static_cast<std::uint32_t>(in.uint("slots", kMaxSlots, 1));
+  join.partial_budget_bytes = in.uint("partialBudget");
+  join.process_id = in.integer("processId");
+  if (in.error()) return *in.error();
+  return WorkerMessage(std::move(join));
+}
+
+Result<WorkerMessage> read_pong(const Json& params) {
+  ParamsReader in(params);
+  Pong pong;
+  pong.cached_sessions = in.session_ids("cachedSessions");
+  for (const Json& value : in.list("logs", kMaxLogs)) {
+    const auto parts = in.list("logs", &value, 2, 2);
+    if (parts.empty()) break;
+    pong.logs.push_back({in.one_of<LogLevel>("logs", &parts[0], kLevels),
+                         std::string(in.text("logs", &parts[1], kMaxText))});
+  }
+  pong.dropped_logs = in.uint("droppedLogs");
+  if (in.error()) return *in.error();
+  return WorkerMessage(std::move(pong));
+}
+
+Result<WorkerMessage> read_finish(const Json& params) {
+  ParamsReader in(params);
+  core::TaskFinished finished;
+  finished.task = TaskId{in.uint("task")};
+  finished.times = in.times("times");
+  finished.bytes = in.uint("bytes");
+  if (const Json* sha256 = in.member("sha256")) {
+    finished.sha256 = in.text("sha256", sha256, kMaxName);
+    if (!base::is_sha256_hex(finished.sha256)) in.fail("sha256", "is not a SHA-256");
+  }
+  if (in.error()) return *in.error();
+  return WorkerMessage(std::move(finished));
+}
+
+Result<WorkerMessage> read_failed(const Json& params) {
+  ParamsReader in(params);
+  core::TaskFailed failed;
+  failed.task = TaskId{in.uint("task")};
+  failed.times = in.times("times");
+  failed.code = in.one_of<ErrorCode>("code", kCodes);
+  failed.reason = in.text("reason", kMaxText);
+  failed.missing_inputs = in.task_ids("missingInputs");
+  if (in.error()) return *in.error();
+  return WorkerMessage(std::move(failed));
+}
+
+Result<Closing> read_close(const Json& params) {
+  ParamsReader in(params);
+  Closing closing{std::string(in.text("reason", kMaxText))};
+  if (in.error()) return *in.error();
+  return closing;
+}
+
+// Parsing needs some memory, which stays warm when the connections of a thread share it.
+net::JsonRpcReader& reader() {
+  thread_local net::JsonRpcReader reader;
+  return reader;
+}
+
+const Json& params_of(const JsonRpcMessage& message) {
+  static const Json empty(rapidjson::kObjectType);
+  return message.params == nullptr ? empty : *message.params;
+}
+
+bool answers_join(const JsonRpcMessage& message) {
+  return message.id != nullptr && message.id->IsUint64() && message.id->GetUint64() == kJoinRequest;
+}
+
+}  // namespace
+
+// --- The master's end -----------------------------------------------------------
+
+void MasterEncoder::encode_run(const core::RunTask& run, std::string& out) {
+  net::begin_notification(out, "run");
+  JsonWriter json(out);
+  json.begin_object().member("task", number(run.task)).member("kind", word(kKinds, run.kind));
+  json.key("shares").begin_array().value(run.shares.begin).value(run.shares.end).end_array();
+  if (run.finish) json.member("finish", true);
+  json.member("session", number(run.session_id)).member("execution", number(run.execution_id));
+  if (!run.inputs.empty()) write_inputs(json, run.inputs);
+  if (!run.drop.empty()) {
+    json.key("drop");
+    write_ids<TaskId>(json, run.drop);
+  }
+  if (sessions_.find(run.session_id) == nullptr) {
+    json.key("sessionSpec");
+    write_session(json, *run.session);
+    sessions_.remember(run.session_id, {});
+  }
+  if (executions_.find(run.execution_id) == nullptr) {
+    json.key("executionSpec");
+    write_execution(json, *run.execution);
+    executions_.remember(run.execution_id, run.session_id);
+  }
+  json.end_object();
+}
+
+void MasterEncoder::encode(const MasterMessage& message, std::string& out) {
+  if (const auto* run = std::get_if<core::RunTask>(&message)) {
+    encode_run(*run, out);
+  } else if (const auto* welcome = std::get_if<Welcome>(&message)) {
+    net::begin_result(out, kJoinRequest);
+    JsonWriter(out)
+        .begin_object()
+        .member("endpoint", welcome->endpoint)
+        .member("pingPeriodMs", welcome->ping_period.count())
+        .end_object();
+  } else if (std::holds_alternative<Ping>(message)) {
+    net::begin_notification(out, "ping");
+    JsonWriter(out).begin_object().end_object();
+  } else if (const auto* cancel = std::get_if<core::CancelTask>(&message)) {
+    net::begin_notification(out, "cancel");
+    JsonWriter(out).begin_object().member("task", number(cancel->task)).end_object();
+  } else if (const auto* drop = std::get_if<core::DropPartials>(&message)) {
+    net::begin_notification(out, "deleteCache");
+    JsonWriter json(out);
+    json.begin_object().key("partials");
+    write_ids<TaskId>(json, drop->partials);
+    json.end_object();
+  } else {
+    const SessionId session = std::get<core::DeleteCache>(message).session;
+    net::begin_notification(out, "deleteCache");
+    JsonWriter(out).begin_object().member("session", number(session)).end_object();
+    sessions_.forget([session](SessionId id, auto) { return id == session; });
+    executions_.forget([session](ExecutionId, SessionId of) { return of == session; });
+  }
+  net::end_rpc(out);
+}
+
+void MasterEncoder::encode_close(std::string_view reason, bool joined, std::string& out) {
+  if (joined) {
+    write_close(reason, out);
+    return;
+  }
+  const Json id(kJoinRequest);
+  net::append_error(out, &id, kJoinRefused, reason);
+}
+
+Result<void> WorkerDecoder::decode(std::string_view frame, const Sink& sink) {
+  return reader().read(frame, [&](const JsonRpcMessage& message) -> Result<void> {
+    const Json& params = params_of(message);
+    const bool request = message.kind == JsonRpcMessage::Kind::kRequest;
+    if (!request && message.kind != JsonRpcMessage::Kind::kNotification) {
+      return wrong_message("it", "answers a request that was not made");
+    }
+    if (message.method == "close" && !request) {
+      auto closing = read_close(params);
+      if (closing.ok()) sink(std::move(*closing));
+      return closing.ok() ? Result<void>() : closing.error();
+    }
+    Result<WorkerMessage> read = wrong_message("the method", "is not known, or not at this time");
+    if (message.method == "join") {
+      if (!joined_ && request && answers_join(message)) read = read_join(params);
+      joined_ = true;
+    } else if (joined_ && !request) {
+      if (message.method == "finish") read = read_finish(params);
+      if (message.method == "failed") read = read_failed(params);
+      if (message.method == "pong") read = read_pong(params);
+    }
+    if (!read.ok()) return read.error();
+    sink(std::move(*read));
+    return {};
+  });
+}
+
+// --- The worker's end -----------------------------------------------------------
+
+void encode_worker_message(const WorkerMessage& message, std::string& out) {
+  std::visit([&](const auto& words) { write(words, out); }, message);
+  net::end_rpc(out);
+}
+
+void encode_worker_close(std::string_view reason, std::string& out) { write_close(reason, out); }
+
+void MasterDecoder::forget(SessionId session) {
+  sessions_.forget([session](SessionId id, const auto&) { return id == session; });
+  executions_.forget(
+      [session](ExecutionId, const Execution& known) { return known.session == session; });
+}
+
+Result<core::RunTask> MasterDecoder::decode_run(const Json& params) {
+  ParamsReader in(params);
+  core::RunTask run;
+  run.task = TaskId{in.uint("task")};
+  run.kind = in.one_of<TaskKind>("kind", kKinds);
+  if (const auto range = in.list("shares", 2, 2); !range.empty()) {
+    run.shares = in.shares("shares", range.data());
+  }
+  run.finish = in.flag("finish");
+  run.session_id = SessionId{in.uint("session")};
+  run.execution_id = ExecutionId{in.uint("execution")};
+  run.inputs = read_inputs(in);
+  run.drop = in.task_ids("drop");
+  std::optional<Error> error = in.error();
+  if (error) return *error;
+
+  if (const Json* spec = in.member("sessionSpec")) {
+    sessions_.remember(run.session_id, read_session(*spec, error));
+  }
+  if (const Json* spec = in.member("executionSpec")) {
+    executions_.remember(run.execution_id, {run.session_id, read_execution(*spec, error)});
+  }
+  if (error) return *error;
+  const auto* session = sessions_.find(run.session_id);
+  const Execution* execution = executions_.find(run.execution_id);
+  if (session == nullptr || execution == nullptr) {
+    return wrong_message("run", "names a session or execution that was not described");
+  }
+  run.session = *session;
+  run.execution = execution->spec;
+  if (run.shares.end > run.execution->parallel) {
+    return wrong_message("\"shares\"", "is not within the execution");
+  }
+  return run;
+}
+
+Result<void> MasterDecoder::decode_call(std::string_view method, const Json& params,
+                                        const Sink& sink) {
+  ParamsReader in(params);
+  if (method == "run") {
+    auto run = decode_run(params);
+    if (!run.ok()) return run.error();
+    sink(MasterMessage(std::move(*run)));
+  } else if (method == "ping") {
+    sink(MasterMessage(Ping{}));
+  } else if (method == "cancel") {
+    const core::CancelTask cancel{TaskId{in.uint("task")}};
+    if (in.error()) return *in.error();
+    sink(MasterMessage(cancel));
+  } else if (method == "deleteCache") {
+    if (in.member("session") != nullptr) {
+      const core::DeleteCache deleted{SessionId{in.uint("session")}};
+      if (in.error()) return *in.error();
+      forget(deleted.session);
+      sink(MasterMessage(deleted));
+    } else {
+      core::DropPartials drop{in.task_ids("partials")};
+      if (in.error()) return *in.error();
+      sink(MasterMessage(std::move(drop)));
+    }
+  } else {
+    return wrong_message("the method", "is not known");
+  }
+  return {};
+}
+
+Result<void> MasterDecoder::decode(std::string_view frame, const Sink& sink) {
+  return reader().read(frame, [&](const JsonRpcMessage& message) -> Result<void> {
+    if (message.kind == JsonRpcMessage::Kind::kError && !welcomed_) {
+      sink(Closing{std::string(message.error_message)});
+      return {};
+    }
+    if (message.kind == JsonRpcMessage::Kind::kResult && !welcomed_ && answers_join(message)) {
+      ParamsReader in(*message.result);
+      Welcome welcome;
+      welcome.endpoint = in.text("endpoint", kMaxText);
+      constexpr std::uint64_t kDayMs = 86'400'000;
+      welcome.ping_period = std::chrono::milliseconds(in.uint("pingPeriodMs", kDayMs));
+      if (in.error()) return *in.error();
+      welcomed_ = true;
+      sink(MasterMessage(std::move(welcome)));
+      return {};
+    }
+    if (message.kind != JsonRpcMessage::Kind::kNotification) {
+      return wrong_message("it", "is neither the answer to join nor a notification");
+    }
+    if (message.method == "close") {
+      auto closing = read_close(params_of(message));
+      if (closing.ok()) sink(std::move(*closing));
+      return closing.ok() ? Result<void>() : closing.error();
+    }
+    if (!welcomed_) return wrong_message("the method", "comes before the answer to join");
+    return decode_call(message.method, params_of(message), sink);
+  });
+}
+
+}  // namespace francine::runtime
