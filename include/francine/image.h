@@ -40,8 +40,8 @@ class Image {
   /// A zero-filled image. Throws std::bad_alloc when there is no memory for it and
   /// std::invalid_argument when a side is below 1.
   explicit Image(ImageSize size);
-  Image(Image&&) noexcept = default;
-  Image& operator=(Image&&) noexcept = default;
+  Image(Image&& other) noexcept;  ///< Leaves `other` empty, as does assignment.
+  Image& operator=(Image&& other) noexcept;
   Image(const Image&) = delete;
   Image& operator=(const Image&) = delete;
 
