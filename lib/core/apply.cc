@@ -212,6 +212,7 @@ void carry_out(State& state, const WorkerRemoved& record) {
     const auto it = find_holder(holders, record.worker);
     assert(it != holders.end() && it->worker == record.worker);
     holders.erase(it);
+    ++state.sessions.at(id).holders_version;
   }
   state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
   state.totals.slots -= worker.spec->slots;
@@ -259,6 +260,7 @@ void carry_out(State& state, const TaskPlaced& record) {
   const auto holder = find_holder(session.holders, record.worker);
   if (holder == session.holders.end() || holder->worker != record.worker) {
     session.holders.insert(holder, {record.worker, session.resource_bytes});
+    ++session.holders_version;
     insert_sorted(worker.sessions, execution.session);
   }
 

@@ -78,8 +78,9 @@ struct Session {
   std::vector<std::string> updates;     ///< JSON texts, oldest first
   std::vector<ExecutionId> executions;  ///< oldest first
   std::map<std::string, ExecutionId, std::less<>> execution_names;
-  std::vector<Holding> holders;  ///< workers that hold it, by id
-  std::uint32_t running = 0;     ///< executions that have not ended
+  std::vector<Holding> holders;       ///< workers that hold it, by id
+  std::uint64_t holders_version = 0;  ///< grows when holders change
+  std::uint32_t running = 0;          ///< executions that have not ended
 };
 
 /// How often the work on some shares ended without being counted.

@@ -61,7 +61,10 @@ void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind
                             here ? std::string() : state.workers.at(input.worker).spec->endpoint});
     });
   }
+  const bool holds =
+      std::binary_search(worker.sessions.begin(), worker.sessions.end(), execution.session);
   record(TaskPlaced{id, worker_id, execution_id, kind, finish, shares, now});
+  if (!holds) act(SessionChanged{execution.session});
 }
 
 void Decision::commit(const Placement& placement) {
