@@ -1,0 +1,48 @@
+// What clients are answered: the library's structs as JSON texts.
+//
+// The shapes are those that the original Francine puts on the wire; members that
+// it did not have are additions beside them (docs/api.md). Every text is one
+// complete JSON object in valid UTF-8: bytes that are none (in a sentence that
+// quotes what a client sent) become U+FFFD. `tokens` is always an empty object:
+// old clients expect the member, and nobody is shown a token.
+//
+// Thread safety: pure functions.
+
+#ifndef FRANCINE_API_ANSWERS_H
+#define FRANCINE_API_ANSWERS_H
+
+#include <string>
+#include <string_view>
+
+#include <francine/image.h>
+#include <francine/master.h>
+#include <francine/result.h>
+
+namespace francine::api {
+
+std::string session_json(const SessionInfo& info);
+std::string execution_json(const ExecutionInfo& info);
+std::string cluster_json(const ClusterInfo& info, std::string_view version);
+
+/// {"error": reason}
+std::string error_json(std::string_view reason);
+/// {"success": true}
+std::string success_json();
+/// {"id": "sha256:..."}
+std::string resource_json(std::string_view id);
+/// {"status": "ok"} of GET /healthz and GET /readyz
+std::string status_json(std::string_view status);
+
+/// The HTTP status of an error: the one place where they meet.
+int http_status(ErrorCode code);
+
+/// "png", "jpg", "exr".
+std::string_view format_name(Format format);
+/// "image/png", "image/jpeg", "image/x-exr".
+std::string_view content_type(Format format);
+/// "running", "finished", "failed", "cancelled".
+std::string_view state_name(ExecutionState state);
+
+}  // namespace francine::api
+
+#endif  // FRANCINE_API_ANSWERS_H

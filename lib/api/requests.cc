@@ -1,0 +1,170 @@
+#include "api/requests.h"
+
+#include <charconv>
+#include <utility>
+
+#include "api/answers.h"
+
+namespace francine::api {
+namespace {
+
+using Type = JsonValue::Type;
+
+Error wrong(std::string_view field, std::string_view wanted, std::string_view given) {
+  return {ErrorCode::kInvalidArgument,
+          std::string(field) + " must be " + std::string(wanted) +
+              (given.empty() ? " and is missing" : ", not " + std::string(given))};
+}
+
+Error wrong(std::string_view field, std::string_view wanted, const JsonValue* value) {
+  return wrong(field, wanted, value == nullptr ? std::string() : quote(*value));
+}
+
+/// 65536 -> "65,536", as sentences for people have it.
+std::string with_commas(std::uint64_t number) {
+  std::string digits = std::to_string(number);
+  for (std::size_t at = digits.size(); at > 3;) {
+    at -= 3;
+    digits.insert(at, 1, ',');
+  }
+  return digits;
+}
+
+std::string parallel_range(const Limits& limits) {
+  return "an integer from 1 to " + with_commas(limits.max_parallel);
+}
+
+Result<std::string> required_string(const JsonValue& object, std::string_view name,
+                                    std::string_view field) {
+  const JsonValue* value = object.find(name);
+  if (value == nullptr || !value->is(Type::kString)) return wrong(field, "a string", value);
+  return value->text;
+}
+
+Result<ResourceRequest> resource_request(const JsonValue& value, const std::string& field) {
+  if (!value.is(Type::kObject)) return wrong(field, "an object", &value);
+  ResourceRequest resource;
+  Result<std::string> type = required_string(value, "type", field + ".type");
+  if (!type) return type.error();
+  Result<std::string> dst = required_string(value, "dst", field + ".dst");
+  if (!dst) return dst.error();
+  // Only uploads have an id; what other providers need, they check themselves.
+  if (*type == "upload" || value.find("id") != nullptr) {
+    Result<std::string> id = required_string(value, "id", field + ".id");
+    if (!id) return id.error();
+    resource.id = *std::move(id);
+  }
+  resource.type = *std::move(type);
+  resource.dst = *std::move(dst);
+  return resource;
+}
+
+}  // namespace
+
+Result<JsonValue> parse_body(std::string_view body) {
+  Result<JsonValue> parsed = parse_json(body, "the body");
+  if (parsed && !parsed->is(Type::kObject)) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the body must be a JSON object, not " + quote(*parsed)};
+  }
+  return parsed;
+}
+
+Result<Format> format_from_name(std::string_view name, std::string_view field) {
+  for (const Format format : {Format::kPng, Format::kJpg, Format::kExr}) {
+    if (name == format_name(format)) return format;
+  }
+  JsonValue given;
+  given.type = Type::kString;
+  given.text = name;
+  return wrong(field, "\"png\", \"jpg\" or \"exr\"", &given);
+}
+
+Result<SessionRequest> session_request(const JsonValue& body, const Limits& limits) {
+  SessionRequest request;
+  Result<std::string> producer = required_string(body, "producer", "producer");
+  if (!producer) return producer.error();
+  request.producer = *std::move(producer);
+
+  const std::string_view format_field = body.find("format") == nullptr ? "reducer" : "format";
+  if (const JsonValue* value = body.find(format_field); value != nullptr) {
+    if (!value->is(Type::kString)) {
+      return wrong(format_field, "\"png\", \"jpg\" or \"exr\"", value);
+    }
+    Result<Format> format = format_from_name(value->text, format_field);
+    if (!format) return format.error();
+    request.format = *format;
+  }
+
+  const JsonValue* resources = body.find("resources");
+  if (resources == nullptr || resources->is(Type::kNull)) return request;
+  if (!resources->is(Type::kArray)) return wrong("resources", "an array", resources);
+  if (resources->elements.size() > limits.max_resources_per_session) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "resources has " + with_commas(resources->elements.size()) + " entries; at most " +
+                     with_commas(limits.max_resources_per_session) +
+                     " are permitted (maxResourcesPerSession)"};
+  }
+  for (std::size_t i = 0; i < resources->elements.size(); ++i) {
+    Result<ResourceRequest> resource =
+        resource_request(resources->elements[i], "resources[" + std::to_string(i) + "]");
+    if (!resource) return resource.error();
+    request.resources.push_back(*std::move(resource));
+  }
+  return request;
+}
+
+Result<ExecutionRequest> execution_request(const JsonValue& body, std::string_view text,
+                                           const Limits& limits,
+                                           std::optional<std::uint32_t> default_parallel) {
+  ExecutionRequest request;
+  const JsonValue* parallel = body.find("parallel");
+  if (parallel == nullptr && default_parallel) {
+    request.parallel = *default_parallel;
+  } else {
+    const auto number = parallel == nullptr ? std::nullopt : parallel->as_uint64();
+    if (!number || *number < 1 || *number > limits.max_parallel) {
+      return wrong("parallel", parallel_range(limits), parallel);
+    }
+    request.parallel = static_cast<std::uint32_t>(*number);
+  }
+  if (const JsonValue* update = body.find("update"); update != nullptr) {
+    if (!update->is(Type::kObject)) return wrong("update", "an object", update);
+    if (update->end - update->begin > limits.max_update_bytes) {
+      return Error{ErrorCode::kTooLarge, "update must have at most " +
+                                             with_commas(limits.max_update_bytes) +
+                                             " bytes (maxUpdateBytes)"};
+    }
+    if (!update->members.empty()) {
+      request.update = text.substr(update->begin, update->end - update->begin);
+    }
+  }
+  if (const JsonValue* seed = body.find("seed"); seed != nullptr) {
+    const auto number = seed->as_uint64();
+    if (!number) return wrong("seed", "an integer from 0 to 2^64 - 1", seed);
+    request.seed = *number;
+  }
+  if (const JsonValue* priority = body.find("priority"); priority != nullptr) {
+    const auto number = priority->as_int64();
+    if (!number || *number < -100 || *number > 100) {
+      return wrong("priority", "an integer from -100 to 100", priority);
+    }
+    request.priority = static_cast<std::int32_t>(*number);
+  }
+  return request;
+}
+
+Result<std::uint32_t> parallel_from_query(std::string_view value, const Limits& limits) {
+  std::uint32_t number = 0;
+  const auto [rest, failure] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (failure != std::errc{} || rest != value.data() + value.size() || number < 1 ||
+      number > limits.max_parallel) {
+    JsonValue given;
+    given.type = Type::kString;
+    given.text = value;
+    return wrong("parallel", parallel_range(limits), &given);
+  }
+  return number;
+}
+
+}  // namespace francine::api

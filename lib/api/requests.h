@@ -1,0 +1,51 @@
+// What clients ask for: JSON bodies into the library's request structs.
+//
+// Each function checks the type and the range of every member that it knows, and
+// refuses with kInvalidArgument and a sentence that names the member ("parallel
+// must be an integer from 1 to 65,536, not 2.5"). Members that it does not know
+// are accepted and ignored: clients of the original send `command`,
+// `sessionName`, `responseId` and others along. What depends on the cluster (does
+// this producer exist, is that resource there) is checked by the Master.
+//
+// Thread safety: pure functions.
+
+#ifndef FRANCINE_API_REQUESTS_H
+#define FRANCINE_API_REQUESTS_H
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <francine/master.h>
+#include <francine/result.h>
+
+#include "api/json.h"
+
+namespace francine::api {
+
+/// A request body: one JSON object. kInvalidArgument: it is malformed, or not an object.
+Result<JsonValue> parse_body(std::string_view body);
+
+/// createSession: `producer` (required), `format` (png, jpg or exr; `reducer` is
+/// its old name; default png), `resources` (objects with `type`, `id` and `dst`).
+/// The owner is left empty.
+Result<SessionRequest> session_request(const JsonValue& body, const Limits& limits);
+
+/// createExecution: `parallel` (1 to limits.max_parallel; required unless
+/// `default_parallel` is given), `update` (an object, handed on as it is written in
+/// `text`, which is what `body` was parsed from), `seed` (0 to 2^64 - 1), `priority`
+/// (-100 to 100).
+Result<ExecutionRequest> execution_request(const JsonValue& body, std::string_view text,
+                                           const Limits& limits,
+                                           std::optional<std::uint32_t> default_parallel = {});
+
+/// The `parallel` of a query (GET /?parallel=8): the same range, the same sentence.
+Result<std::uint32_t> parallel_from_query(std::string_view value, const Limits& limits);
+
+/// "png", "jpg", "exr".
+Result<Format> format_from_name(std::string_view name, std::string_view field);
+
+}  // namespace francine::api
+
+#endif  // FRANCINE_API_REQUESTS_H
