@@ -69,6 +69,10 @@ class FrameConnection : public std::enable_shared_from_this<FrameConnection> {
   /// is closed: `handlers.on_closed` is called soon, on the IoThread.
   void start(FrameHandlers handlers);
 
+  /// Within on_frames: passes frames on to handlers that start() has just put in
+  /// place (those that came behind a handshake in the same call).
+  void hand_over(std::span<const std::string_view> frames);
+
   /// IoThread only. Applies from the next frame on.
   void set_limits(FrameLimits limits);
 

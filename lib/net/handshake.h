@@ -33,6 +33,7 @@
 #include <string_view>
 
 #include "net/cluster_keys.h"
+#include "net/json_rpc.h"
 
 namespace francine::net {
 
@@ -69,7 +70,7 @@ class Handshake {
   bool done() const { return state_ == State::kDone; }
   bool failed() const { return state_ == State::kFailed; }
   HandshakeFailure failure() const { return failure_; }  ///< when failed()
-  const std::string& reason() const { return reason_; }  ///< one sentence, when failed()
+  const std::string& reason() const { return reason_; }  ///< when failed(); about "it", the peer
 
  private:
   enum class State : std::uint8_t {
@@ -81,10 +82,18 @@ class Handshake {
     kFailed,
   };
 
-  std::optional<std::string> on_hello(std::string_view frame);
-  std::optional<std::string> on_hello_result(std::string_view frame);
-  std::optional<std::string> on_prove(std::string_view frame);
-  void on_prove_result(std::string_view frame);
+  struct Refusal {
+    HandshakeFailure failure;
+    std::string reason;
+  };
+
+  std::optional<std::string> on_message(const JsonRpcMessage& message);
+  std::optional<std::string> on_hello(const JsonRpcMessage& message);
+  std::optional<std::string> on_hello_result(const JsonRpcMessage& message);
+  std::optional<std::string> on_prove(const JsonRpcMessage& message);
+  void on_prove_result(const JsonRpcMessage& message);
+  std::optional<Refusal> read_introduction(const rapidjson::Value& params);
+  bool refused(const JsonRpcMessage& message);
   std::string proof_of(bool by_opener) const;
   std::string fail(HandshakeFailure failure, std::string reason);
 

@@ -9,8 +9,8 @@
 // been served, on_batch_end is called once: the place to pass on what the frame
 // handlers have gathered, with one lock and one wake-up instead of one a frame.
 //
-// Thread safety: post, post_after, on_this_thread and stop may be called from any
-// thread; set_batch_end before connections exist, or on the thread itself.
+// Thread safety: post, post_after, call, on_this_thread and stop may be called from
+// any thread; set_batch_end before connections exist, or on the thread itself.
 
 #ifndef FRANCINE_NET_IO_THREAD_H
 #define FRANCINE_NET_IO_THREAD_H
@@ -43,6 +43,10 @@ class IoThread {
 
   /// Runs `task` on the thread after `delay`, unless it is stopped first.
   void post_after(std::chrono::milliseconds delay, std::function<void()> task);
+
+  /// Runs `task` on the thread and returns when it has run: at once when called on
+  /// the thread itself, on the calling thread once the thread has ended.
+  void call(const std::function<void()>& task);
 
   /// See above. Runs on the thread.
   void set_batch_end(std::function<void()> on_batch_end);

@@ -1,0 +1,53 @@
+#include "net/handshake_gate.h"
+
+#include <utility>
+
+namespace francine::net {
+
+HandshakeGate::HandshakeGate(IoThread& io, std::shared_ptr<FrameConnection> connection,
+                             HandshakeOptions options, const ClusterKeys& keys,
+                             FrameLimits proven_limits)
+    : connection_(std::move(connection)),
+      handshake_(options, keys),
+      proven_limits_(proven_limits),
+      deadline_(io.context()) {}
+
+void HandshakeGate::start(std::chrono::milliseconds timeout, Done done) {
+  done_ = std::move(done);
+  deadline_.expires_after(timeout);
+  deadline_.async_wait([weak = weak_from_this()](const std::error_code& error) {
+    const auto self = weak.lock();
+    if (!error && self) self->abandon("it did not complete the handshake in time");
+  });
+  connection_->start({[self = shared_from_this()](auto frames) { self->on_frames(frames); },
+                      [self = shared_from_this()](const std::string& reason) {
+                        self->finish({false, std::nullopt, reason});
+                      }});
+  if (const auto frame = handshake_.first_frame()) connection_->send(*frame);
+}
+
+void HandshakeGate::abandon(const std::string& reason) { finish({false, std::nullopt, reason}); }
+
+void HandshakeGate::on_frames(std::span<const std::string_view> frames) {
+  for (std::size_t i = 0; i < frames.size() && done_; ++i) {
+    if (const auto answer = handshake_.on_frame(frames[i])) connection_->send(*answer);
+    if (handshake_.failed()) {
+      finish({false, handshake_.failure(), handshake_.reason()});
+    } else if (handshake_.done()) {
+      connection_->set_limits(proven_limits_);
+      const auto connection = connection_;
+      finish({true, std::nullopt, ""});
+      connection->hand_over(frames.subspan(i + 1));
+    }
+  }
+}
+
+void HandshakeGate::finish(GateOutcome outcome) {
+  if (!done_) return;
+  deadline_.cancel();
+  const Done done = std::exchange(done_, nullptr);
+  if (!outcome.proven) connection_->close(outcome.reason);
+  done(outcome);
+}
+
+}  // namespace francine::net
