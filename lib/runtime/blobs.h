@@ -27,10 +27,12 @@ namespace francine::runtime {
 class Blobs {
  public:
   virtual ~Blobs() = default;
-  virtual Result<std::shared_ptr<const image::Partial>> fetch_partial(
-      const std::string& endpoint, TaskId partial, std::stop_token stop) = 0;
-  virtual Result<std::shared_ptr<const EncodedImage>> fetch_picture(
-      const std::string& endpoint, TaskId task, Format format, std::stop_token stop) = 0;
+  virtual Result<std::shared_ptr<const image::Partial>> fetch_partial(const std::string& endpoint,
+                                                                      TaskId partial,
+                                                                      std::stop_token stop) = 0;
+  virtual Result<std::shared_ptr<const EncodedImage>> fetch_picture(const std::string& endpoint,
+                                                                    TaskId task, Format format,
+                                                                    std::stop_token stop) = 0;
   /// Writes the resource to `target`, a file that does not exist yet.
   virtual Result<void> fetch_resource(const std::string& endpoint, const std::string& sha256,
                                       const std::filesystem::path& target,

@@ -2,7 +2,6 @@
 
 #include <iterator>
 #include <string>
-#include <utility>
 
 namespace francine::runtime {
 namespace {
@@ -18,6 +17,7 @@ std::string_view cut(std::string_view line) {
 }  // namespace
 
 void LogRing::add(LogLevel level, std::string_view line) {
+  if (sink_) sink_(level, line);
   const std::lock_guard lock(mutex_);
   if (lines_.size() == kMaxLines) {
     lines_.pop_front();

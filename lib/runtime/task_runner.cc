@@ -1,0 +1,283 @@
+#include "runtime/task_runner.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "producers/table.h"
+#include "resources/resource_cache.h"
+#include "runtime/scene_cache.h"
+#include "runtime/task_work.h"
+
+namespace francine::runtime {
+namespace {
+
+/// A task that waits or runs. The flags are guarded by the runner's mutex.
+struct ActiveTask {
+  core::RunTask run;
+  std::stop_source stop;
+  bool cancelled = false;          ///< nothing is sent or kept of it
+  bool session_forgotten = false;  ///< cancelled, and its session dropped
+};
+
+std::string name_of(const core::RunTask& run) {
+  return "task " + std::to_string(static_cast<std::uint64_t>(run.task)) + " (session " +
+         run.session->name + ")";
+}
+
+}  // namespace
+
+class TaskRunner::Impl {
+ public:
+  Impl(const TaskRunnerOptions& options, producers::ProducerTable producers, MasterLink& link,
+       Blobs& blobs, LogRing& log);
+
+  Result<void> start(const TaskRunnerOptions& options);
+  void handle(MasterMessage&& message);
+  void forget();
+  void stop();
+
+  const std::shared_ptr<PartialStore>& partials() const { return store_; }
+  const resources::ContentStore& resources() const { return resources_->store(); }
+
+ private:
+  using Task = std::shared_ptr<ActiveTask>;
+
+  void on(const Welcome& welcome);
+  void on(const Ping& ping);
+  void on(core::RunTask& run);
+  void on(const core::CancelTask& cancel);
+  void on(const core::DropPartials& drop);
+  void on(const core::DeleteCache& deleted);
+
+  template <typename Which>
+  void cancel_where(const Which& which, bool session_forgotten);
+  void serve_slot(const std::stop_token& end);
+  void report(const Task& task, TaskOutcome& outcome);
+  void send_failure(const core::RunTask& run, TaskOutcome& outcome);
+  bool in_use(SessionId session) const;
+  Result<void> fetch_resource(const std::string& sha256, const std::filesystem::path& target,
+                              std::stop_token stop);
+
+  const std::size_t slots_;
+  const producers::ProducerTable producers_;
+  MasterLink& link_;
+  Blobs& blobs_;
+  LogRing& log_;
+  const std::shared_ptr<PartialStore> store_ = std::make_shared<PartialStore>();
+  std::unique_ptr<resources::ResourceCache> resources_;
+  std::optional<SceneCache> scenes_;
+  std::optional<TaskWork> work_;
+
+  std::mutex mutex_;
+  std::condition_variable_any wake_;
+  std::string master_endpoint_;
+  std::deque<Task> waiting_;
+  std::vector<Task> running_;
+  bool stopped_ = false;
+  std::vector<std::jthread> threads_;  ///< last: they use everything above
+};
+
+TaskRunner::Impl::Impl(const TaskRunnerOptions& options, producers::ProducerTable producers,
+                       MasterLink& link, Blobs& blobs, LogRing& log)
+    : slots_(options.slots),
+      producers_(std::move(producers)),
+      link_(link),
+      blobs_(blobs),
+      log_(log) {}
+
+Result<void> TaskRunner::Impl::start(const TaskRunnerOptions& options) {
+  auto cache = resources::ResourceCache::make(
+      {.directory = options.data_dir},
+      [this](const std::string& sha256, const std::filesystem::path& target, std::stop_token stop) {
+        return fetch_resource(sha256, target, std::move(stop));
+      });
+  if (!cache.ok()) return cache.error();
+  resources_ = std::move(*cache);
+  scenes_.emplace(producers_, *resources_);
+  work_.emplace(*scenes_, *store_, blobs_, 2 * slots_);
+  threads_.reserve(slots_);
+  for (std::size_t i = 0; i < slots_; ++i) {
+    threads_.emplace_back([this](const std::stop_token& end) { serve_slot(end); });
+  }
+  return {};
+}
+
+Result<void> TaskRunner::Impl::fetch_resource(const std::string& sha256,
+                                              const std::filesystem::path& target,
+                                              std::stop_token stop) {
+  std::string endpoint;
+  {
+    const std::lock_guard lock(mutex_);
+    endpoint = master_endpoint_;
+  }
+  return blobs_.fetch_resource(endpoint, sha256, target, std::move(stop));
+}
+
+// --- What the master says ---------------------------------------------------------
+
+void TaskRunner::Impl::handle(MasterMessage&& message) {
+  std::visit([this](auto& words) { on(words); }, message);
+}
+
+void TaskRunner::Impl::on(const Welcome& welcome) {
+  const std::lock_guard lock(mutex_);
+  master_endpoint_ = welcome.endpoint;
+}
+
+void TaskRunner::Impl::on(const Ping&) {
+  Pong pong;
+  pong.cached_sessions = scenes_->sessions();
+  log_.take(pong);
+  link_.send(std::move(pong));
+}
+
+void TaskRunner::Impl::on(core::RunTask& run) {
+  for (const TaskId partial : run.drop) store_->drop(partial);
+  const std::lock_guard lock(mutex_);
+  if (stopped_) return;
+  if (waiting_.size() + running_.size() >= 2 * slots_) {
+    TaskOutcome refused;
+    refused.error = Error{ErrorCode::kResourceExhausted,
+                          "no free slot: all " + std::to_string(slots_) + " are taken"};
+    send_failure(run, refused);
+    return;
+  }
+  waiting_.push_back(std::make_shared<ActiveTask>(ActiveTask{std::move(run), {}}));
+  wake_.notify_one();
+}
+
+template <typename Which>
+void TaskRunner::Impl::cancel_where(const Which& which, bool session_forgotten) {
+  // Whoever waits for a stop is called by request_stop(): not under the lock.
+  std::vector<Task> cancelled;
+  {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(waiting_, [&](const Task& task) { return which(task->run); });
+    for (const Task& task : running_) {
+      if (!which(task->run)) continue;
+      task->cancelled = true;
+      task->session_forgotten = task->session_forgotten || session_forgotten;
+      cancelled.push_back(task);
+    }
+  }
+  for (const Task& task : cancelled) task->stop.request_stop();
+}
+
+void TaskRunner::Impl::on(const core::CancelTask& cancel) {
+  cancel_where([&](const core::RunTask& run) { return run.task == cancel.task; }, false);
+}
+
+void TaskRunner::Impl::on(const core::DropPartials& drop) {
+  for (const TaskId partial : drop.partials) store_->drop(partial);
+}
+
+void TaskRunner::Impl::on(const core::DeleteCache& deleted) {
+  const SessionId session = deleted.session;
+  cancel_where([&](const core::RunTask& run) { return run.session_id == session; }, true);
+  store_->drop_session(session);
+  scenes_->release(session);
+}
+
+void TaskRunner::Impl::forget() {
+  cancel_where([](const core::RunTask&) { return true; }, true);
+  store_->clear();
+  scenes_->release_all();
+}
+
+void TaskRunner::Impl::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+  }
+  forget();
+  threads_.clear();  // requests their stop and joins them
+  forget();
+}
+
+// --- Slots ------------------------------------------------------------------------
+
+void TaskRunner::Impl::serve_slot(const std::stop_token& end) {
+  for (;;) {
+    Task task;
+    {
+      std::unique_lock lock(mutex_);
+      if (!wake_.wait(lock, end, [this] { return !waiting_.empty(); })) return;
+      task = std::move(waiting_.front());
+      waiting_.pop_front();
+      running_.push_back(task);
+    }
+    TaskOutcome outcome = work_->run(task->run, task->stop.get_token());
+    report(task, outcome);
+  }
+}
+
+bool TaskRunner::Impl::in_use(SessionId session) const {
+  const auto uses = [session](const Task& task) {
+    return !task->cancelled && task->run.session_id == session;
+  };
+  return std::ranges::any_of(running_, uses) || std::ranges::any_of(waiting_, uses);
+}
+
+// Under one lock with the look at `cancelled`: what was cancelled leaves no trace,
+// and no answer of one life is sent in the next.
+void TaskRunner::Impl::report(const Task& task, TaskOutcome& outcome) {
+  const core::RunTask& run = task->run;
+  std::unique_lock lock(mutex_);
+  std::erase(running_, task);
+  if (task->cancelled) {
+    // It may have brought the session back between its stop and its end.
+    const bool release = task->session_forgotten && !in_use(run.session_id);
+    lock.unlock();
+    if (release) scenes_->release(run.session_id);
+  } else if (outcome.error) {
+    send_failure(run, outcome);
+  } else {
+    core::TaskFinished finished{run.task, outcome.times, 0, std::move(outcome.picture_sha256)};
+    if (outcome.picture) {
+      finished.bytes = outcome.picture->bytes.size();
+      store_->put(run.task, run.session_id, std::move(outcome.picture));
+    } else {
+      finished.bytes = outcome.partial->size_bytes();
+      store_->put(run.task, run.session_id, std::move(outcome.partial));
+    }
+    link_.send(std::move(finished));
+  }
+}
+
+void TaskRunner::Impl::send_failure(const core::RunTask& run, TaskOutcome& outcome) {
+  // Nobody cancelled it: something that it needed was taken away.
+  if (outcome.error->code == ErrorCode::kCancelled) outcome.error->code = ErrorCode::kUnavailable;
+  log_.add(LogLevel::kWarning, name_of(run) + " failed: " + outcome.error->message);
+  link_.send(core::TaskFailed{run.task, outcome.times, outcome.error->code,
+                              std::move(outcome.error->message),
+                              std::move(outcome.missing_inputs)});
+}
+
+// --- The class itself ---------------------------------------------------------------
+
+TaskRunner::TaskRunner(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TaskRunner::~TaskRunner() { stop(); }
+
+Result<std::unique_ptr<TaskRunner>> TaskRunner::make(const TaskRunnerOptions& options,
+                                                     MasterLink& link, Blobs& blobs, LogRing& log) {
+  auto producers = producers::ProducerTable::make(options.producers);
+  if (!producers.ok()) return producers.error();
+  auto impl = std::make_unique<Impl>(options, std::move(*producers), link, blobs, log);
+  if (auto started = impl->start(options); !started.ok()) return started.error();
+  return std::unique_ptr<TaskRunner>(new TaskRunner(std::move(impl)));
+}
+
+void TaskRunner::handle(MasterMessage&& message) { impl_->handle(std::move(message)); }
+void TaskRunner::forget() { impl_->forget(); }
+void TaskRunner::stop() { impl_->stop(); }
+const std::shared_ptr<PartialStore>& TaskRunner::partials() const { return impl_->partials(); }
+const resources::ContentStore& TaskRunner::resources() const { return impl_->resources(); }
+
+}  // namespace francine::runtime
