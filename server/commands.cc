@@ -1,0 +1,170 @@
+#include "server/commands.h"
+
+#include <chrono>
+#include <utility>
+
+#include "api/answers.h"
+#include "api/requests.h"
+#include "server/version.h"
+
+namespace francine::server {
+namespace {
+
+/// How long a client may have been gone before its picture is given up.
+constexpr std::chrono::milliseconds kGonePeriod{200};
+
+Result<Picture> wait(const Execution& execution, const Gone& gone) {
+  while (true) {
+    if (std::optional<Result<Picture>> ended = execution.wait_for(kGonePeriod)) return *ended;
+    if (gone()) return Error{ErrorCode::kCancelled, "the client has gone"};
+  }
+}
+
+Result<std::string> execution_answer(const Execution& execution) {
+  return api::execution_json(execution.info());
+}
+
+}  // namespace
+
+Result<std::string> Commands::create_session(std::string_view user, std::string_view body) {
+  const Result<api::JsonValue> json = api::parse_body(body);
+  if (!json) return json.error();
+  Result<SessionRequest> request = api::session_request(*json, limits_);
+  if (!request) return request.error();
+  request->owner = user;
+  const Result<Session> session = master_.create_session(*request);
+  if (!session) return session.error();
+  const Result<SessionInfo> info = session->info();
+  if (!info) return info.error();
+  return api::session_json(*info);
+}
+
+Result<Picture> Commands::create_session_and_render(std::string_view user, std::string_view body,
+                                                    const Gone& gone) {
+  const Result<api::JsonValue> json = api::parse_body(body);
+  if (!json) return json.error();
+  Result<SessionRequest> request = api::session_request(*json, limits_);
+  if (!request) return request.error();
+  const Result<ExecutionRequest> wanted = api::execution_request(*json, body, limits_, 1);
+  if (!wanted) return wanted.error();
+  request->owner = user;
+  const Result<Session> session = master_.create_session(*request);
+  if (!session) return session.error();
+  const Result<Execution> execution = session->create_execution(*wanted);
+  if (!execution) {
+    static_cast<void>(session->remove());  // the error of the execution is the one to tell
+    return execution.error();
+  }
+  return wait(*execution, gone);
+}
+
+Result<std::string> Commands::get_session(std::string_view user, std::string_view session) {
+  const Result<Session> found = master_.find_session(session, user);
+  if (!found) return found.error();
+  const Result<SessionInfo> info = found->info();
+  if (!info) return info.error();
+  return api::session_json(*info);
+}
+
+Result<std::string> Commands::delete_session(std::string_view user, std::string_view session) {
+  const Result<Session> found = master_.find_session(session, user);
+  if (!found) return found.error();
+  const Result<void> removed = found->remove();
+  if (!removed) return removed.error();
+  return api::success_json();
+}
+
+Result<Execution> Commands::new_execution(std::string_view user, std::string_view session,
+                                          std::string_view body) {
+  const Result<Session> found = master_.find_session(session, user);
+  if (!found) return found.error();
+  const Result<api::JsonValue> json = api::parse_body(body);
+  if (!json) return json.error();
+  const Result<ExecutionRequest> request = api::execution_request(*json, body, limits_);
+  if (!request) return request.error();
+  return found->create_execution(*request);
+}
+
+Result<std::string> Commands::create_execution(std::string_view user, std::string_view session,
+                                               std::string_view body) {
+  const Result<Execution> execution = new_execution(user, session, body);
+  if (!execution) return execution.error();
+  return execution_answer(*execution);
+}
+
+Result<Picture> Commands::create_execution_and_wait(std::string_view user, std::string_view session,
+                                                    std::string_view body, const Gone& gone) {
+  const Result<Execution> execution = new_execution(user, session, body);
+  if (!execution) return execution.error();
+  return wait(*execution, gone);
+}
+
+Result<Execution> Commands::find_execution(std::string_view user, std::string_view session,
+                                           std::string_view execution) {
+  const Result<Session> found = master_.find_session(session, user);
+  if (!found) return found.error();
+  return found->find_execution(execution);
+}
+
+Result<std::string> Commands::get_execution(std::string_view user, std::string_view session,
+                                            std::string_view execution) {
+  const Result<Execution> found = find_execution(user, session, execution);
+  if (!found) return found.error();
+  return execution_answer(*found);
+}
+
+Result<Picture> Commands::get_execution_result(std::string_view user, std::string_view session,
+                                               std::string_view execution) {
+  const Result<Execution> found = find_execution(user, session, execution);
+  if (!found) return found.error();
+  return found->result();
+}
+
+Result<std::string> Commands::cancel_execution(std::string_view user, std::string_view session,
+                                               std::string_view execution) {
+  const Result<Execution> found = find_execution(user, session, execution);
+  if (!found) return found.error();
+  const Result<void> cancelled = found->cancel();
+  if (!cancelled) return cancelled.error();
+  return api::success_json();
+}
+
+Result<Picture> Commands::render_demo(std::optional<std::string_view> parallel,
+                                      std::optional<std::string_view> format, const Gone& gone) {
+  SessionRequest request;
+  request.producer = "ao";
+  request.unrecorded = true;
+  const Result<Format> wanted = api::format_from_name(format.value_or("jpg"), "format");
+  if (!wanted) return wanted.error();
+  request.format = *wanted;
+  ExecutionRequest render;
+  if (parallel) {
+    const Result<std::uint32_t> number = api::parallel_from_query(*parallel, limits_);
+    if (!number) return number.error();
+    render.parallel = *number;
+  }
+  const Result<Session> session = master_.create_session(request);
+  if (!session) return session.error();
+  const Result<Execution> execution = session->create_execution(render);
+  if (!execution) return execution.error();
+  // The session is unrecorded: when these handles are gone it is deleted, and what
+  // still runs of it is cancelled.
+  return wait(*execution, gone);
+}
+
+Result<std::string> Commands::put_resource(const BodyReader& read) {
+  const Result<std::string> id = master_.put_resource(read);
+  if (!id) return id.error();
+  return api::resource_json(*id);
+}
+
+std::string Commands::info() const { return api::cluster_json(master_.info(), kVersion); }
+
+Result<std::string> Commands::ready() const {
+  if (master_.info().workers == 0) {
+    return Error{ErrorCode::kUnavailable, "no worker is connected"};
+  }
+  return api::status_json("ok");
+}
+
+}  // namespace francine::server

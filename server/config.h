@@ -1,0 +1,139 @@
+// The configuration of the two roles of francine-server.
+//
+// The master's comes, in order of strength, from flags, from environment
+// variables, from a file (--config, else FRANCINE_CONFIG, else ~/.francinerc if it
+// exists) and from the defaults here. The file is JSON in which comments are
+// permitted. A value of the wrong type or outside its range refuses the start, and
+// the sentence says where it stands; an unknown key in the file or the environment
+// is a warning with the nearest known one; an unknown flag refuses the start. An
+// empty environment variable counts as not set.
+//
+// The worker's comes from flags alone, so that what is meant for a master is not
+// taken up by the workers that it starts; its secret comes from the environment
+// variable FRANCINE_CLUSTER_SECRET or from --cluster-secret-file.
+
+#ifndef FRANCINE_SERVER_CONFIG_H
+#define FRANCINE_SERVER_CONFIG_H
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <francine/log.h>
+#include <francine/master.h>
+#include <francine/result.h>
+#include <francine/worker.h>
+
+#include "server/settings.h"
+
+namespace francine::server {
+
+/// Members are in the order, and have the meaning, of the table in config.cc.
+/// Durations are seconds.
+struct MasterConfig {
+  std::int64_t rest_port = 3000;
+  std::int64_t ws_port = 3001;
+  std::int64_t dashboard_port = 4000;
+  std::int64_t port = 5000;
+  std::int64_t resource_port = 0;
+  std::string bind_address = "127.0.0.1";
+  std::string cluster_bind_address = "127.0.0.1";
+  std::string data_dir;
+  std::string log_level = "info";
+
+  std::string instance_type = "local";
+  std::string instance_manager_type = "static";
+  std::int64_t static_instance_size = 0;
+  std::int64_t worker_slots = 0;
+  double manage_interval = 60;
+  bool disable_zombie_destroy = false;
+  double chaos = 0;
+  std::string scheduler_type = "queue";
+  std::string cluster_secret;
+  std::string cluster_secret_file;
+
+  double start_timeout = 20;
+  double shutdown_grace = 5;
+  double ping_period = 5;
+  double first_task_timeout = 3600;
+  double min_task_timeout = 30;
+
+  std::int64_t max_parallel = 65'536;
+  std::int64_t max_pixels = std::int64_t{64} << 20;
+  std::int64_t max_update_bytes = 64 << 10;
+  std::int64_t max_updates = 10'000;
+  std::int64_t max_sessions = 10'000;
+  std::int64_t max_executions_per_session = 10'000;
+  std::int64_t max_resources_per_session = 10'000;
+  std::int64_t max_resource_bytes = std::int64_t{16} << 30;
+  std::int64_t max_attempts = 4;
+  std::int64_t max_losses = 20;
+  std::int64_t max_body_bytes = std::int64_t{4} << 20;
+  std::int64_t max_connections = 10'000;
+  std::int64_t max_requests = 1024;
+
+  std::map<std::string, std::string> users;
+  std::string private_key;
+  std::string lte_path;
+  std::string mallie_path;
+  std::string dropbox_api_key;
+  std::string dropbox_api_secret;
+  std::string gce_project;
+  std::string gce_zone;
+  std::string gce_master_machine_type;
+  std::string gce_worker_machine_type;
+  bool gce_is_preemptive = false;
+  std::string gce_prefix;
+};
+
+struct WorkerConfig {
+  std::string name;
+  std::string master_host = "127.0.0.1";
+  std::int64_t port = 5000;
+  std::int64_t slots = 0;
+  std::string bind_address = "127.0.0.1";
+  std::string advertised_host;
+  std::int64_t resource_port = 0;
+  std::string data_dir;
+  std::int64_t partial_budget_bytes = std::int64_t{1} << 30;
+  std::int64_t orphan_timeout = 600'000;  ///< milliseconds
+  std::string cluster_secret_file;
+  std::string log_level = "info";
+};
+
+/// The tables, bound to `config`, which must outlive them.
+Settings master_settings(MasterConfig& config);
+Settings worker_settings(WorkerConfig& config);
+
+using Environment = std::map<std::string, std::string>;
+/// The environment variables of this process that begin with FRANCINE_, and HOME.
+Environment process_environment();
+
+/// What a start asks for beside its configuration.
+struct Loaded {
+  bool help = false;
+  bool version = false;
+  std::vector<std::string> warnings;  ///< sentences
+};
+
+/// Reads everything into `config`. kInvalidArgument: see above; kNotFound and
+/// kUnavailable: the file that --config names cannot be read.
+Result<Loaded> load_master_config(MasterConfig& config, const std::vector<std::string>& arguments,
+                                  const Environment& environment);
+Result<Loaded> load_worker_config(WorkerConfig& config, const std::vector<std::string>& arguments);
+
+/// Into the library's options. `worker_program` is run with the argument "worker"
+/// by the local backend. kInvalidArgument: what is set does not fit together.
+Result<MasterOptions> master_options(const MasterConfig& config, const std::string& worker_program,
+                                     LogSink log);
+Result<WorkerOptions> worker_options(const WorkerConfig& config, const Environment& environment,
+                                     LogSink log);
+
+Limits limits(const MasterConfig& config);
+LogLevel log_level(std::string_view name);
+
+}  // namespace francine::server
+
+#endif  // FRANCINE_SERVER_CONFIG_H

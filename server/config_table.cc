@@ -1,0 +1,170 @@
+// The table of keys. docs/configuration.md is compared with it by a test.
+
+#include <limits>
+
+#include <francine/shares.h>
+
+#include "server/config.h"
+
+namespace francine::server {
+namespace {
+
+constexpr std::int64_t kMaxPort = 65'535;
+constexpr std::int64_t kMaxCount = 1'000'000'000;
+constexpr std::int64_t kMaxBytes = std::int64_t{1} << 50;
+constexpr double kMaxSeconds = 1e7;
+const std::vector<std::string_view> kLogLevels = {"debug", "info", "warning", "error"};
+
+Settings connection_settings(MasterConfig& c) {
+  return {
+      {"restPort", IntegerTarget{&c.rest_port, 0, kMaxPort},
+       "TCP port of the REST API; 0 picks a free one."},
+      {"wsPort", IntegerTarget{&c.ws_port, 0, kMaxPort},
+       "TCP port of the WebSocket API; 0 picks a free one.", "the WebSocket API"},
+      {"dashboardPort", IntegerTarget{&c.dashboard_port, 0, kMaxPort},
+       "TCP port of the dashboard; 0 picks a free one.", "the dashboard"},
+      {"port", IntegerTarget{&c.port, 0, kMaxPort},
+       "TCP port where workers dial in (JSON-RPC); 0 picks a free one."},
+      {"resourcePort", IntegerTarget{&c.resource_port, 0, kMaxPort},
+       "TCP port where workers fetch resources from the master; 0 picks a free one."},
+      {"bindAddress", TextTarget{&c.bind_address},
+       "Address of the REST port; a loopback address, as long as there are no users."},
+      {"clusterBindAddress", TextTarget{&c.cluster_bind_address},
+       "Address of the port for workers and of the resource port."},
+      {"dataDir", TextTarget{&c.data_dir},
+       "Directory for resources and results; empty: a temporary one, removed at the end."},
+      {"logLevel", TextTarget{&c.log_level, kLogLevels}, "What is logged to standard error."},
+  };
+}
+
+Settings cluster_settings(MasterConfig& c) {
+  return {
+      {"instanceType", TextTarget{&c.instance_type, {"local", "in_process", "static"}},
+       "Where workers come from: processes of this machine, threads of the master, or "
+       "whoever dials in with the cluster's secret."},
+      {"instanceManagerType", TextTarget{&c.instance_manager_type, {"static", "twostate"}},
+       "How many workers there should be: always staticInstanceSize, or by usage (twostate: "
+       "accepted, works as static in this version)."},
+      {"staticInstanceSize", IntegerTarget{&c.static_instance_size, 0, 100'000},
+       "Number of workers; 0: for local one a core and at least 2, for in_process 1."},
+      {"workerSlots", IntegerTarget{&c.worker_slots, 0, 4096},
+       "Tasks that each worker runs at a time; 0: the cores, shared out."},
+      {"manageInterval", RealTarget{&c.manage_interval, 0.01, kMaxSeconds},
+       "Seconds between two looks at the number of workers."},
+      {"disableZombieDestroy", BoolTarget{&c.disable_zombie_destroy},
+       "Whether instances that do not answer are left alone.", "the cloud backends"},
+      {"chaos", RealTarget{&c.chaos, 0, 100},
+       "Percentage of workers that fail at random, for tests.", "fault injection"},
+      {"schedulerType", TextTarget{&c.scheduler_type, {"queue"}},
+       "Which task goes to which worker."},
+      {"clusterSecret",
+       TextTarget{&c.cluster_secret},
+       "What master and workers prove to each other; empty: a random one, for workers that "
+       "the master starts.",
+       {},
+       true},
+      {"clusterSecretFile", TextTarget{&c.cluster_secret_file},
+       "File that holds the cluster's secret, instead of clusterSecret."},
+      {"startTimeout", RealTarget{&c.start_timeout, 0.1, kMaxSeconds},
+       "Seconds that the start waits for the first worker."},
+      {"shutdownGrace", RealTarget{&c.shutdown_grace, 0, kMaxSeconds},
+       "Seconds that requests have to end when the server is told to stop."},
+      {"pingPeriod", RealTarget{&c.ping_period, 0.05, kMaxSeconds},
+       "Seconds between two signs of life; a worker that misses three is lost."},
+      {"firstTaskTimeout", RealTarget{&c.first_task_timeout, 0.1, kMaxSeconds},
+       "Seconds that a task may take while nothing is known about its like."},
+      {"minTaskTimeout", RealTarget{&c.min_task_timeout, 0.1, kMaxSeconds},
+       "Seconds that every task may take."},
+  };
+}
+
+Settings limit_settings(MasterConfig& c) {
+  return {
+      {"maxParallel", IntegerTarget{&c.max_parallel, 1, kMaxParallel},
+       "Largest parallel of an execution."},
+      {"maxPixels", IntegerTarget{&c.max_pixels, 1, std::int64_t{1} << 31},
+       "Most pixels (width times height) of an image."},
+      {"maxUpdateBytes", IntegerTarget{&c.max_update_bytes, 2, kMaxBytes},
+       "Most bytes of an update, and of a session's updates put together."},
+      {"maxUpdates", IntegerTarget{&c.max_updates, 1, kMaxCount}, "Most updates of a session."},
+      {"maxSessions", IntegerTarget{&c.max_sessions, 1, kMaxCount}, "Most sessions."},
+      {"maxExecutionsPerSession", IntegerTarget{&c.max_executions_per_session, 1, kMaxCount},
+       "Most executions of a session."},
+      {"maxResourcesPerSession", IntegerTarget{&c.max_resources_per_session, 1, kMaxCount},
+       "Most resources of a session."},
+      {"maxResourceBytes", IntegerTarget{&c.max_resource_bytes, 1, kMaxBytes},
+       "Most bytes of a resource."},
+      {"maxAttempts", IntegerTarget{&c.max_attempts, 1, 1000},
+       "How often a task may fail before its execution does."},
+      {"maxLosses", IntegerTarget{&c.max_losses, 1, 1000},
+       "How often the worker of a task may die before its execution fails."},
+      {"maxBodyBytes", IntegerTarget{&c.max_body_bytes, 1, std::int64_t{1} << 30},
+       "Most bytes of a JSON request."},
+      {"maxConnections", IntegerTarget{&c.max_connections, 1, 1'000'000},
+       "Most open connections to the REST port; the one idle for longest gives way."},
+      {"maxRequests", IntegerTarget{&c.max_requests, 1, 100'000},
+       "Most REST requests that are being answered at a time, blocked ones included."},
+  };
+}
+
+Settings pending_settings(MasterConfig& c) {
+  constexpr std::string_view kUsers = "authentication";
+  constexpr std::string_view kGce = "the Google Compute Engine backend";
+  return {
+      {"users", MapTarget{&c.users}, "Names of users and their passwords.", kUsers, true},
+      {"privateKey", TextTarget{&c.private_key}, "Key that signs API tokens.", kUsers, true},
+      {"ltePath", TextTarget{&c.lte_path}, "The lte renderer.", "that producer"},
+      {"malliePath", TextTarget{&c.mallie_path}, "The Mallie renderer.", "that producer"},
+      {"dropbox.apiKey", TextTarget{&c.dropbox_api_key}, "Key of the Dropbox application.",
+       "the Dropbox provider"},
+      {"dropbox.apiSecret", TextTarget{&c.dropbox_api_secret}, "Secret of the Dropbox application.",
+       "the Dropbox provider", true},
+      {"gce.project", TextTarget{&c.gce_project}, "Google Compute Engine project.", kGce},
+      {"gce.zone", TextTarget{&c.gce_zone}, "Zone of the instances.", kGce},
+      {"gce.masterMachineType", TextTarget{&c.gce_master_machine_type},
+       "Machine type of the master.", kGce},
+      {"gce.workerMachineType", TextTarget{&c.gce_worker_machine_type},
+       "Machine type of the workers.", kGce},
+      {"gce.isPreemptive", BoolTarget{&c.gce_is_preemptive}, "Whether workers are preemptible.",
+       kGce},
+      {"gce.prefix", TextTarget{&c.gce_prefix}, "Prefix of the instances' names.", kGce},
+  };
+}
+
+}  // namespace
+
+Settings master_settings(MasterConfig& config) {
+  Settings all;
+  for (Settings part : {connection_settings(config), cluster_settings(config),
+                        limit_settings(config), pending_settings(config)}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
+Settings worker_settings(WorkerConfig& c) {
+  return {
+      {"name", TextTarget{&c.name},
+       "Unique among the workers of a master; empty: made from the host's name and the process."},
+      {"masterHost", TextTarget{&c.master_host}, "Host of the master."},
+      {"port", IntegerTarget{&c.port, 1, kMaxPort}, "Port of the master for workers."},
+      {"slots", IntegerTarget{&c.slots, 0, 4096}, "Tasks that run at a time; 0: one a core."},
+      {"bindAddress", TextTarget{&c.bind_address}, "Address of the resource port."},
+      {"advertisedHost", TextTarget{&c.advertised_host},
+       "Host name under which others reach the resource port; empty: bindAddress."},
+      {"resourcePort", IntegerTarget{&c.resource_port, 0, kMaxPort},
+       "TCP port that serves resources and partials to others; 0 picks a free one."},
+      {"dataDir", TextTarget{&c.data_dir},
+       "Directory for fetched resources; empty: a temporary one, removed at the end."},
+      {"partialBudgetBytes", IntegerTarget{&c.partial_budget_bytes, 1, kMaxBytes},
+       "Bytes of partials kept for merging before no more are produced."},
+      {"orphanTimeout",
+       IntegerTarget{&c.orphan_timeout, 0, std::numeric_limits<std::int32_t>::max()},
+       "Milliseconds without a master after which the worker ends."},
+      {"clusterSecretFile", TextTarget{&c.cluster_secret_file},
+       "File that holds the cluster's secret, instead of FRANCINE_CLUSTER_SECRET."},
+      {"logLevel", TextTarget{&c.log_level, kLogLevels}, "What is logged to standard error."},
+  };
+}
+
+}  // namespace francine::server
