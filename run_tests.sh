@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds, and runs every suite; then the unit,
+# simulation and system suites again under ASan and UBSan, and under TSan. The last
+# line is "N passed, N failed", counted in test cases over all runs.
+#
+#   ./run_tests.sh [--fast] [--suite NAME]...
+#
+#   --fast         without the sanitizer builds
+#   --suite NAME   only this suite (unit, simulation, contract, api, system, tidy, ...)
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")"
+
+fast=false
+suites=()
+while (($# > 0)); do
+  case "$1" in
+    --fast) fast=true ;;
+    --suite)
+      [[ $# -ge 2 ]] || { echo "run_tests.sh: --suite needs a name" >&2; exit 2; }
+      suites+=("$2")
+      shift
+      ;;
+    -h | --help)
+      sed -n '2,/^set/s/^# \{0,1\}//p' run_tests.sh
+      exit 0
+      ;;
+    *)
+      echo "run_tests.sh: unknown option $1" >&2
+      exit 2
+      ;;
+  esac
+  shift
+done
+
+logs=()
+
+# run DIRECTORY SUITES MESON-OPTIONS...: sets the build up, builds and tests it. What
+# fails is found in its log, or by its missing, in the end.
+run() {
+  local directory=$1 chosen=$2
+  shift 2
+  echo "== $directory: ${chosen:-all suites}"
+  local arguments=()
+  for suite in $chosen; do
+    arguments+=(--suite "$suite")
+  done
+  local log="$directory/meson-logs/testlog.json"
+  rm -f "$log"
+  logs+=("$log")
+  if [[ ! -e $directory/build.ninja ]]; then
+    meson setup "$@" "$directory" . || return 0
+  fi
+  meson test -C "$directory" --print-errorlogs "${arguments[@]}" || true
+}
+
+# The suites that sanitizers are for, of those that were asked for.
+sanitized_suites() {
+  local suite
+  for suite in unit simulation system; do
+    if ((${#suites[@]} == 0)) || [[ " ${suites[*]} " == *" $suite "* ]]; then
+      echo "$suite"
+    fi
+  done
+}
+
+scripts/install-packages.sh tests
+run build "${suites[*]-}" --buildtype=release
+if ! $fast && [[ -n $(sanitized_suites) ]]; then
+  sanitizer_options=(-Doptimization=1 -Ddebug=true -Db_lundef=false -Ddefault_library=static
+    -Dexamples=false -Dbench=false)
+  # A report ends the process: whoever watches it sees the failure.
+  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+  # Things take longer; deadlines in tests are multiplied by this.
+  export FRANCINE_TEST_SLOWNESS=5
+  run build-asan "$(sanitized_suites)" "${sanitizer_options[@]}" -Db_sanitize=address,undefined
+  # Embree as packaged is not instrumented: TSan would see races that are none.
+  run build-tsan "$(sanitized_suites)" "${sanitizer_options[@]}" -Db_sanitize=thread \
+    -Dembree=disabled
+fi
+
+python3 scripts/count_tests.py "${logs[@]}"
