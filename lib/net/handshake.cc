@@ -1,9 +1,9 @@
 #include "net/handshake.h"
 
-#include <algorithm>
 #include <string>
 
 #include "base/crypto.h"
+#include "base/utf8.h"
 #include "net/json_rpc.h"
 
 namespace francine::net {
@@ -45,14 +45,6 @@ HandshakeFailure failure_of(int code) {
     default:
       return HandshakeFailure::kMalformed;
   }
-}
-
-/// A stranger's words, fit for a log.
-std::string printable(std::string_view text) {
-  std::string line(text.substr(0, kMaxRefusal));
-  std::replace_if(
-      line.begin(), line.end(), [](char c) { return c < ' ' || c == 0x7f; }, '?');
-  return line;
 }
 
 std::string protocols(std::int64_t theirs, int ours) {
@@ -223,7 +215,7 @@ bool Handshake::refused(const JsonRpcMessage& message) {
   if (message.kind != JsonRpcMessage::Kind::kError) return false;
   state_ = State::kFailed;
   failure_ = failure_of(message.error_code);
-  reason_ = "it refused us: " + printable(message.error_message);
+  reason_ = "it refused us: " + base::printable(message.error_message.substr(0, kMaxRefusal));
   return true;
 }
 

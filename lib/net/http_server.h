@@ -16,8 +16,9 @@
 // and codings other than chunked are refused (400, 501): whoever forwards requests
 // to us may read them differently. A compressed body is refused (415).
 //
-// Paths are split into segments before percent-decoding, so "%2F" is part of a
-// name; ".", "..", NUL and broken escapes are refused with 400.
+// Paths are split into segments and each is percent-decoded. Broken escapes, and
+// segments that are "." or ".." or hold "/", "\", NUL or another control character
+// once decoded, are refused with 400: a capture can be part of a file name.
 //
 // Thread safety: route() before start(); everything else from any thread.
 

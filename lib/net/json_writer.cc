@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cmath>
 
+#include "base/utf8.h"
+
 namespace francine::net {
 namespace {
 
@@ -17,37 +19,7 @@ constexpr std::array<bool, 256> kPlain = [] {
 }();
 
 bool is_plain(char c) { return kPlain[static_cast<unsigned char>(c)]; }
-
-bool in_range(char c, unsigned low, unsigned high) {
-  const auto byte = static_cast<unsigned char>(c);
-  return byte >= low && byte <= high;
-}
-
-/// The length of the well-formed UTF-8 sequence that `text` starts with (Unicode
-/// 15, table 3-7), or 0.
-std::size_t sequence_length(std::string_view text) {
-  const auto lead = static_cast<unsigned char>(text[0]);
-  std::size_t length = 0;
-  unsigned low = 0x80;
-  unsigned high = 0xBF;
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) {
-    length = 2;
-  } else if (lead >= 0xE0 && lead <= 0xEF) {
-    length = 3;
-    if (lead == 0xE0) low = 0xA0;
-    if (lead == 0xED) high = 0x9F;
-  } else if (lead >= 0xF0 && lead <= 0xF4) {
-    length = 4;
-    if (lead == 0xF0) low = 0x90;
-    if (lead == 0xF4) high = 0x8F;
-  }
-  if (length == 0 || text.size() < length || !in_range(text[1], low, high)) return 0;
-  for (std::size_t i = 2; i < length; ++i) {
-    if (!in_range(text[i], 0x80, 0xBF)) return 0;
-  }
-  return length;
-}
+bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 
 void append_escape(std::string& out, char c) {
   switch (c) {
@@ -93,14 +65,17 @@ void append_json_string(std::string& out, std::string_view text) {
     out.append(text.substr(at, end - at));
     at = end;
     if (at == text.size()) break;
-    if (in_range(text[at], 0, 0x7f)) {
+    if (is_ascii(text[at])) {
       append_escape(out, text[at++]);
-    } else if (const std::size_t length = sequence_length(text.substr(at)); length > 0) {
-      out.append(text.substr(at, length));
-      at += length;
-    } else {
+      continue;
+    }
+    std::string_view rest = text.substr(at);
+    if (base::next_code_point(rest) < 0) {
       out.append(kReplacement);
       ++at;
+    } else {
+      out.append(text.substr(at, text.size() - rest.size() - at));
+      at = text.size() - rest.size();
     }
   }
   out.push_back('"');

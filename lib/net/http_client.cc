@@ -1,0 +1,321 @@
+#include "net/http_client.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <charconv>
+#include <list>
+#include <map>
+#include <mutex>
+
+namespace francine::net {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr std::size_t kMaxRefusal = 4 << 10;
+constexpr std::uint64_t kMaxPutAnswer = 1 << 20;
+constexpr std::uint64_t kMeasuredBytes = 64 << 10;
+constexpr double kNewWeight = 0.3;  ///< of the latest transfer in the moving average
+constexpr long kBufferBytes = 256 << 10;
+constexpr std::size_t kMaxEndpoints = 10'000;  ///< whose rates are remembered
+
+/// "scheme://host:port" of a URL; empty when it is neither http nor https.
+std::string endpoint_of(std::string_view url) {
+  const auto scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  const std::string_view name = url.substr(0, scheme);
+  if (name != "http" && name != "https") return {};
+  return std::string(url.substr(0, url.find_first_of("/?#", scheme + 3)));
+}
+
+void initialise_once() {
+  static const CURLcode code = ::curl_global_init(CURL_GLOBAL_DEFAULT);
+  static_cast<void>(code);
+}
+
+/// A request's handle with the connection that it keeps.
+class Channel {
+ public:
+  Channel() : multi_(::curl_multi_init()), easy_(::curl_easy_init()) {
+    if (multi_ == nullptr || easy_ == nullptr) throw std::bad_alloc();
+    ::curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, 1L);
+  }
+  ~Channel() {
+    ::curl_easy_cleanup(easy_);
+    ::curl_multi_cleanup(multi_);
+  }
+  Channel(const Channel&) = delete;
+  Channel& operator=(const Channel&) = delete;
+
+  CURLM* multi() const { return multi_; }
+  CURL* easy() const { return easy_; }
+
+ private:
+  CURLM* multi_;
+  CURL* easy_;
+};
+
+/// One request under way: what its callbacks need.
+struct Transfer {
+  const BodySink* sink = nullptr;
+  const BodySource* source = nullptr;
+  std::uint64_t max_bytes = 0;
+  CURL* easy = nullptr;
+  HttpAnswer answer;
+  std::optional<Error> error;  ///< of the sink, the source or a bound
+};
+
+std::size_t fail(Transfer& transfer, Error error, std::size_t code) {
+  transfer.error = std::move(error);
+  return code;
+}
+
+std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  constexpr std::size_t kStop = CURL_WRITEFUNC_ERROR;
+  long status = 0;
+  ::curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+  transfer.answer.bytes += size;
+  if (status < 200 || status >= 300) {
+    std::string& refusal = transfer.answer.refusal;
+    refusal.append(data, std::min(size, kMaxRefusal - std::min(kMaxRefusal, refusal.size())));
+    if (transfer.answer.bytes <= kMaxPutAnswer) return size;
+    return fail(transfer, {ErrorCode::kTooLarge, "A refusal is longer than any should be."}, kStop);
+  }
+  if (transfer.answer.bytes > transfer.max_bytes) {
+    return fail(transfer,
+                {ErrorCode::kTooLarge,
+                 "The body is over the limit of " + std::to_string(transfer.max_bytes) + " bytes."},
+                kStop);
+  }
+  auto taken = (*transfer.sink)({reinterpret_cast<const std::uint8_t*>(data), size});
+  if (!taken.ok()) return fail(transfer, taken.error(), kStop);
+  return size;
+}
+
+std::size_t on_need(char* buffer, std::size_t size, std::size_t count, void* user) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  auto filled = (*transfer.source)({reinterpret_cast<std::uint8_t*>(buffer), size * count});
+  if (!filled.ok()) return fail(transfer, filled.error(), CURL_READFUNC_ABORT);
+  return *filled;
+}
+
+struct FreeList {
+  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
+};
+using HeaderList = std::unique_ptr<curl_slist, FreeList>;
+
+HeaderList list_of(const HttpHeaders& headers) {
+  HeaderList list;
+  auto append = [&](const std::string& line) {
+    curl_slist* longer = ::curl_slist_append(list.get(), line.c_str());
+    if (longer == nullptr) throw std::bad_alloc();
+    static_cast<void>(list.release());
+    list.reset(longer);
+  };
+  append("Expect:");  // libcurl would wait a second for "100 Continue" before large bodies
+  for (const auto& [name, value] : headers) append(name + ": " + value);
+  return list;
+}
+
+}  // namespace
+
+class HttpClient::Impl {
+ public:
+  explicit Impl(HttpClientOptions options) : options_(options) { initialise_once(); }
+
+  Result<HttpAnswer> perform(const std::string& url, const HttpHeaders& headers, Transfer& transfer,
+                             std::optional<std::uint64_t> put_bytes, const std::stop_token& stop) {
+    const std::string endpoint = endpoint_of(url);
+    if (endpoint.empty()) {
+      return Error{ErrorCode::kInvalidArgument, "Not an http or https URL: " + url + "."};
+    }
+    auto channel = take(endpoint);
+    const HeaderList list = list_of(headers);
+    transfer.easy = channel->easy();
+    prepare(channel->easy(), url, list.get(), transfer, put_bytes);
+    const CURLcode code = run(*channel, stop);
+    auto result = conclude(code, endpoint, transfer, stop);
+    if (result.ok()) {
+      note_rate(endpoint, channel->easy(), *result, put_bytes.value_or(0));
+      ::curl_easy_reset(channel->easy());
+      give_back(endpoint, std::move(channel));
+    }
+    return result;
+  }
+
+  std::optional<double> bytes_per_second(std::string_view url) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = rates_.find(endpoint_of(url));
+    if (found == rates_.end()) return std::nullopt;
+    return found->second;
+  }
+
+ private:
+  struct Kept {
+    std::string endpoint;
+    std::unique_ptr<Channel> channel;
+  };
+
+  void prepare(CURL* easy, const std::string& url, curl_slist* headers, Transfer& transfer,
+               std::optional<std::uint64_t> put_bytes) const {
+    const auto stall_s = std::max<long>(
+        1, static_cast<long>(
+               std::chrono::duration_cast<std::chrono::seconds>(options_.stall_timeout).count()));
+    ::curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+    ::curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    ::curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    ::curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+    ::curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
+    ::curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kBufferBytes);
+    ::curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                       static_cast<long>(options_.connect_timeout.count()));
+    ::curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT,
+                       static_cast<long>(options_.min_bytes_per_second));
+    ::curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, stall_s);
+    if (!options_.environment_proxy) ::curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &on_body);
+    ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+    if (put_bytes) {
+      ::curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+      ::curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
+      ::curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*put_bytes));
+      ::curl_easy_setopt(easy, CURLOPT_READFUNCTION, &on_need);
+      ::curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
+    }
+  }
+
+  /// Until the transfer has ended or `stop` is requested, which wakes it at once.
+  static CURLcode run(Channel& channel, const std::stop_token& stop) {
+    CURLM* const multi = channel.multi();
+    const std::stop_callback wake(stop, [multi] { ::curl_multi_wakeup(multi); });
+    if (::curl_multi_add_handle(multi, channel.easy()) != CURLM_OK) return CURLE_FAILED_INIT;
+    CURLcode code = CURLE_ABORTED_BY_CALLBACK;
+    int running = 1;
+    while (!stop.stop_requested()) {
+      if (::curl_multi_perform(multi, &running) != CURLM_OK) {
+        code = CURLE_FAILED_INIT;
+        break;
+      }
+      if (running == 0) {
+        int left = 0;
+        const CURLMsg* message = ::curl_multi_info_read(multi, &left);
+        if (message != nullptr && message->msg == CURLMSG_DONE) code = message->data.result;
+        break;
+      }
+      ::curl_multi_poll(multi, nullptr, 0, 1000, nullptr);
+    }
+    ::curl_multi_remove_handle(multi, channel.easy());
+    return code;
+  }
+
+  static Result<HttpAnswer> conclude(CURLcode code, const std::string& endpoint, Transfer& transfer,
+                                     const std::stop_token& stop) {
+    if (transfer.error) return std::move(*transfer.error);
+    if (code == CURLE_OK) {
+      long status = 0;
+      const char* type = nullptr;
+      ::curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+      ::curl_easy_getinfo(transfer.easy, CURLINFO_CONTENT_TYPE, &type);
+      transfer.answer.status = static_cast<int>(status);
+      if (type != nullptr) transfer.answer.content_type = type;
+      return std::move(transfer.answer);
+    }
+    if (stop.stop_requested()) {
+      return Error{ErrorCode::kCancelled, "The transfer with " + endpoint + " was cancelled."};
+    }
+    const bool wrong = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+    return Error{wrong ? ErrorCode::kInvalidArgument : ErrorCode::kUnavailable,
+                 "The transfer with " + endpoint + " failed: " + ::curl_easy_strerror(code) + "."};
+  }
+
+  std::unique_ptr<Channel> take(const std::string& endpoint) {
+    {
+      const std::lock_guard lock(mutex_);
+      auto& kept = by_endpoint_[endpoint];
+      if (!kept.empty()) {
+        const auto place = kept.back();
+        kept.pop_back();
+        auto channel = std::move(place->channel);
+        kept_.erase(place);
+        return channel;
+      }
+      by_endpoint_.erase(endpoint);
+    }
+    return std::make_unique<Channel>();
+  }
+
+  void give_back(const std::string& endpoint, std::unique_ptr<Channel> channel) {
+    std::list<Kept> closing;  // outlives the lock: closing may take its time
+    const std::lock_guard lock(mutex_);
+    auto& kept = by_endpoint_[endpoint];
+    kept_.push_front({endpoint, std::move(channel)});
+    kept.push_back(kept_.begin());
+    if (kept.size() > options_.max_idle_per_endpoint) drop(kept.front(), closing);
+    if (kept_.size() > options_.max_idle) drop(std::prev(kept_.end()), closing);
+  }
+
+  void drop(std::list<Kept>::iterator place, std::list<Kept>& closing) {
+    const auto found = by_endpoint_.find(place->endpoint);
+    std::erase(found->second, place);
+    if (found->second.empty()) by_endpoint_.erase(found);
+    closing.splice(closing.end(), kept_, place);
+  }
+
+  void note_rate(const std::string& endpoint, CURL* easy, const HttpAnswer& answer,
+                 std::uint64_t sent_bytes) {
+    const std::uint64_t bytes = std::max(sent_bytes, answer.bytes);
+    if (bytes < kMeasuredBytes || !answer.success()) return;
+    curl_off_t total_us = 0;
+    curl_off_t start_us = 0;
+    ::curl_easy_getinfo(easy, CURLINFO_TOTAL_TIME_T, &total_us);
+    // A body that is received starts with its first byte, one that is sent with the
+    // end of connecting.
+    ::curl_easy_getinfo(
+        easy, sent_bytes > 0 ? CURLINFO_PRETRANSFER_TIME_T : CURLINFO_STARTTRANSFER_TIME_T,
+        &start_us);
+    const double seconds = static_cast<double>(std::max<curl_off_t>(total_us - start_us, 10)) / 1e6;
+    const double rate = static_cast<double>(bytes) / seconds;
+    const std::lock_guard lock(mutex_);
+    if (rates_.size() >= kMaxEndpoints) rates_.clear();
+    const auto [known, is_new] = rates_.try_emplace(endpoint, rate);
+    if (!is_new) known->second += kNewWeight * (rate - known->second);
+  }
+
+  const HttpClientOptions options_;
+  mutable std::mutex mutex_;
+  std::list<Kept> kept_;  ///< the latest used first
+  std::map<std::string, std::vector<std::list<Kept>::iterator>> by_endpoint_;
+  std::map<std::string, double> rates_;
+};
+
+HttpClient::HttpClient(HttpClientOptions options) : impl_(std::make_unique<Impl>(options)) {}
+HttpClient::~HttpClient() = default;
+
+Result<HttpAnswer> HttpClient::get(const std::string& url, const HttpHeaders& headers,
+                                   const BodySink& sink, std::uint64_t max_bytes,
+                                   std::stop_token stop) {
+  Transfer transfer;
+  transfer.sink = &sink;
+  transfer.max_bytes = max_bytes;
+  return impl_->perform(url, headers, transfer, std::nullopt, stop);
+}
+
+Result<HttpAnswer> HttpClient::put(const std::string& url, const HttpHeaders& headers,
+                                   const BodySource& source, std::uint64_t size_bytes,
+                                   const BodySink& sink, std::stop_token stop) {
+  Transfer transfer;
+  transfer.sink = &sink;
+  transfer.source = &source;
+  transfer.max_bytes = kMaxPutAnswer;
+  return impl_->perform(url, headers, transfer, size_bytes, stop);
+}
+
+std::optional<double> HttpClient::bytes_per_second(std::string_view endpoint) const {
+  return impl_->bytes_per_second(endpoint);
+}
+
+}  // namespace francine::net

@@ -1,0 +1,70 @@
+#include "net/patient_socket.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <limits>
+
+namespace francine::net {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+/// False when patience is over or the wait failed.
+bool PatientSocket::wait(Direction& direction, short events) {
+  const auto& [grace, rate] = direction.patience;
+  const std::uint64_t earned_ms = direction.moved / std::max<std::uint64_t>(rate, 1) * 1000;
+  const auto waited = std::chrono::duration_cast<milliseconds>(direction.waited);
+  const std::int64_t left = grace.count() + static_cast<std::int64_t>(earned_ms) - waited.count();
+  if (left <= 0) return false;
+  pollfd entry{socket_, events, 0};
+  const auto begin = Clock::now();
+  const int ready = ::poll(
+      &entry, 1, static_cast<int>(std::min<std::int64_t>(left, std::numeric_limits<int>::max())));
+  direction.waited += Clock::now() - begin;
+  return ready >= 0 || errno == EINTR;
+}
+
+Result<std::size_t> PatientSocket::receive(std::span<char> buffer) {
+  for (;;) {
+    const ssize_t received = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (received >= 0) {
+      receiving_.moved += static_cast<std::uint64_t>(received);
+      return static_cast<std::size_t>(received);
+    }
+    if (errno == EINTR) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) {
+      return Error{ErrorCode::kUnavailable, "The connection is lost."};
+    }
+    if (!wait(receiving_, POLLIN)) {
+      return Error{ErrorCode::kUnavailable, "The body comes too slowly."};
+    }
+  }
+}
+
+bool PatientSocket::send(std::string_view first, std::string_view second) {
+  while (!broken_ && !(first.empty() && second.empty())) {
+    const std::array<iovec, 2> pieces = {iovec{const_cast<char*>(first.data()), first.size()},
+                                         iovec{const_cast<char*>(second.data()), second.size()}};
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(pieces.data());
+    message.msg_iovlen = pieces.size();
+    const ssize_t sent = ::sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (sent < 0) {
+      const bool full = errno == EAGAIN || errno == EWOULDBLOCK;
+      if (errno != EINTR && !(full && wait(sending_, POLLOUT))) broken_ = true;
+      continue;
+    }
+    const auto count = static_cast<std::size_t>(sent);
+    sending_.moved += count;
+    const std::size_t of_first = std::min(count, first.size());
+    first.remove_prefix(of_first);
+    second.remove_prefix(count - of_first);
+  }
+  return !broken_;
+}
+
+}  // namespace francine::net
