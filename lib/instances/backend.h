@@ -66,9 +66,9 @@ struct InstanceExited {
   int code = 0;
   bool asked = false;  ///< after stop()
   /// A sentence for a person: "worker-3 was ended by signal 9 (Killed)".
-  std::string reason;
+  std::string reason = {};
   /// The last lines of its standard error, at most output_tail_bytes.
-  std::string output_tail;
+  std::string output_tail = {};
 };
 
 using InstanceEvent = std::variant<InstanceStarted, InstanceExited>;
@@ -107,12 +107,12 @@ class InstanceBackend {
 struct BackendDescription {
   std::string_view name;     ///< instanceType of the configuration
   std::string_view summary;  ///< one line for a person
-  /// False: nothing can be started or stopped; workers are those that dial in.
-  bool starts_instances = true;
-  /// True: its workers are in this process and need no port.
-  bool in_process = false;
-  /// kInvalidArgument names the option that is missing or wrong.
+  bool in_process = false;   ///< its workers are in this process and need no port
+  /// kInvalidArgument names the option that is missing or wrong. Null: there is
+  /// nothing to start or stop, the workers are those that dial in.
   Result<std::unique_ptr<InstanceBackend>> (*create)(BackendOptions options) = nullptr;
+
+  bool starts_instances() const { return create != nullptr; }
 };
 
 }  // namespace francine::instances

@@ -84,12 +84,12 @@ class InstanceKeeper {
 
  private:
   struct Place {
-    std::optional<InstanceId> instance;  ///< empty: waits until due_ms
+    std::optional<InstanceId> instance = {};  ///< empty: waits until due_ms
     std::int64_t due_ms = 0;
     std::uint32_t early_ends = 0;  ///< in a row
   };
   struct Instance {
-    std::optional<std::size_t> place;  ///< empty: being stopped
+    std::optional<std::size_t> place = {};  ///< empty: being stopped
     std::int64_t started_ms = 0;
     std::int64_t absent_since_ms = 0;  ///< meaningful while not present
     bool joined = false;               ///< ever

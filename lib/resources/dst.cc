@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <map>
 
+#include "base/utf8.h"
+
 namespace francine::resources {
 namespace {
 
@@ -10,47 +12,13 @@ Error refused(std::string_view field, const std::string& why) {
   return {ErrorCode::kInvalidArgument, std::string(field) + " " + why};
 }
 
-/// The code point at the start of `text`, which is then shortened by it; -1 if
-/// there is no valid one (RFC 3629: shortest form, no surrogates, at most U+10FFFF).
-std::int32_t next_code_point(std::string_view& text) {
-  const auto lead = static_cast<std::uint8_t>(text[0]);
-  std::size_t length = 0;
-  std::int32_t point = 0;
-  std::int32_t smallest = 0;
-  if (lead < 0x80) {
-    length = 1;
-    point = lead;
-  } else if (lead >= 0xc0 && lead < 0xe0) {
-    length = 2;
-    point = lead & 0x1f;
-    smallest = 0x80;
-  } else if (lead >= 0xe0 && lead < 0xf0) {
-    length = 3;
-    point = lead & 0x0f;
-    smallest = 0x800;
-  } else if (lead >= 0xf0 && lead < 0xf8) {
-    length = 4;
-    point = lead & 0x07;
-    smallest = 0x10000;
-  }
-  if (length == 0 || text.size() < length) return -1;
-  for (std::size_t i = 1; i < length; ++i) {
-    const auto next = static_cast<std::uint8_t>(text[i]);
-    if ((next & 0xc0) != 0x80) return -1;
-    point = (point << 6) | (next & 0x3f);
-  }
-  if (point < smallest || point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) return -1;
-  text.remove_prefix(length);
-  return point;
-}
-
 Result<void> check_characters(std::string_view dst, std::string_view field) {
   while (!dst.empty()) {
-    const std::int32_t point = next_code_point(dst);
+    const std::int32_t point = base::next_code_point(dst);
     if (point < 0) return refused(field, "is not valid UTF-8");
     if (point == 0) return refused(field, "contains a NUL character");
     if (point == '\\') return refused(field, "contains a backslash; divide its parts by \"/\"");
-    if (point < 0x20 || (point >= 0x7f && point < 0xa0)) {
+    if (base::is_control(point)) {
       return refused(field, "contains a control character");
     }
   }

@@ -8,6 +8,7 @@
 
 #include "base/crypto.h"
 #include "base/posix.h"
+#include "base/utf8.h"
 
 namespace francine::base {
 namespace {
@@ -99,6 +100,27 @@ TEST_CASE("directories are made private, and a file in the way is named") {
     CHECK(made.error().message.find(bad.string()) != std::string::npos);
   }
   std::filesystem::remove_all(root);
+}
+
+TEST_CASE("UTF-8 is taken in its shortest form only") {
+  const auto first = [](std::string_view text) { return next_code_point(text); };
+  CHECK(first("a") == 'a');
+  CHECK(first("\xc3\xa9") == 0xe9);
+  CHECK(first("\xe2\x82\xac") == 0x20ac);
+  CHECK(first("\xf0\x9f\x98\x80") == 0x1f600);
+  CHECK(first("\xc0\xaf") == -1);          // "/" in two bytes
+  CHECK(first("\xe0\x80\xaf") == -1);      // and in three
+  CHECK(first("\xed\xa0\x80") == -1);      // a surrogate
+  CHECK(first("\xf4\x90\x80\x80") == -1);  // above U+10FFFF
+  CHECK(first("\xe2\x82") == -1);          // cut off
+  CHECK(first("\x80") == -1);
+  CHECK(first("\xff") == -1);
+}
+
+TEST_CASE("a text is made printable byte by byte") {
+  CHECK(printable("caf\xc3\xa9\tx") == "caf\xc3\xa9\tx");
+  CHECK(printable("a\x1b[31m\xff\n") == "a?[31m??");
+  CHECK(printable("\xc2\x85") == "?");  // a C1 control
 }
 
 }  // namespace
