@@ -19,10 +19,10 @@
 //                                   zstd frame, or the bytes themselves where `size`
 //                                   is the number of samples
 //
-// All numbers are little-endian. `bytes` 0 to 3 are the bytes of the samples'
-// bits rotated left by one, least significant first: so the exponent has a byte of
-// its own, which compresses well, while the lower bytes of the fraction of a noisy
-// picture are stored as they are. Nothing follows the last chunk.
+// All numbers are little-endian. `bytes` 0 to 3 are the bytes of the samples, least
+// significant first: sign and exponent have much in common between neighbours and
+// compress well, while the low bytes of a noisy fraction are stored as they are.
+// Nothing follows the last chunk.
 //
 // Grey pictures (red = green = blue, alpha constant) cost one plane. Every size is
 // checked against the caller's limits before memory is taken for it; data that is
@@ -47,8 +47,6 @@
 namespace francine::image {
 
 enum class PartialEncoding : std::uint8_t { kRaw = 0, kZstd = 1 };
-
-inline constexpr std::size_t kPartialHeaderBytes = 32;
 
 /// The encoding that brings a partial to another machine sooner, over a link that
 /// this transfer has so many bytes a second of. Counted without any overlap of
@@ -82,7 +80,8 @@ class PartialEncoder {
 };
 
 /// The whole encoding at once.
-std::vector<std::uint8_t> encode_partial(const Partial& partial, PartialEncoding encoding);
+std::vector<std::uint8_t> encode_partial(std::shared_ptr<const Partial> partial,
+                                         PartialEncoding encoding);
 
 struct PartialLimits {
   std::uint64_t max_pixels = std::uint64_t{64} << 20;
