@@ -119,18 +119,18 @@ std::size_t PartialDecoder::State::remaining() const {
 }
 
 Result<void> PartialDecoder::State::feed(std::span<const std::uint8_t> bytes) {
-  while (!bytes.empty()) {
+  while (!waiting.empty() || !bytes.empty()) {
     if (header_done && remaining() == 0) return damaged("bytes follow its end");
     const bool waits = !waiting.empty();
     const std::span<const std::uint8_t> begin = waits ? waiting : bytes;
     const Result<std::size_t> wanted = unit_bytes(begin);
     if (!wanted) return wanted.error();
     if (begin.size() < *wanted) {
-      const std::size_t more =
-          waits ? std::min(*wanted - begin.size(), bytes.size()) : bytes.size();
-      waiting.insert(waiting.end(), bytes.begin(),
-                     bytes.begin() + static_cast<std::ptrdiff_t>(more));
-      bytes = bytes.subspan(more);
+      if (bytes.empty()) return {};
+      const std::size_t missing = *wanted - (waits ? begin.size() : 0);
+      const std::span<const std::uint8_t> more = bytes.first(std::min(missing, bytes.size()));
+      waiting.insert(waiting.end(), more.begin(), more.end());
+      bytes = bytes.subspan(more.size());
       continue;
     }
     if (auto taken = take_unit(begin.first(*wanted)); !taken) return taken;
