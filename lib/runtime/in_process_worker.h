@@ -29,14 +29,14 @@ struct InProcessWorkerOptions {
   std::vector<std::shared_ptr<const Producer>> producers;  ///< beside the built-in ones
   /// A directory of its own, made if it is not there and removed at the end.
   std::filesystem::path data_dir;
-  LogSink log;
+  LogSink log;  ///< the same lines come to the master with Pong
 };
 
 class InProcessWorker {
  public:
   /// Joins over `link` at once: the other end gets Join first. kUnavailable when
   /// the directory cannot be made. `blobs` must outlive the worker.
-  static Result<std::unique_ptr<InProcessWorker>> start(InProcessWorkerOptions options,
+  static Result<std::unique_ptr<InProcessWorker>> start(const InProcessWorkerOptions& options,
                                                         std::unique_ptr<MemoryMasterLink> link,
                                                         MemoryBlobs& blobs);
 

@@ -23,6 +23,9 @@
 
 namespace francine::runtime {
 
+/// The most slots that one worker may have.
+inline constexpr std::uint32_t kMaxSlots = 4096;
+
 /// worker -> master, once, first.
 struct Join {
   std::string name;

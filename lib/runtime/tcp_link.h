@@ -61,7 +61,6 @@ class TcpWorkerLink : public WorkerLink {
 struct TcpMasterLinkOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
-  Join join;  ///< sent whenever a connection stands
   /// Since start() or the last life's end, without a Welcome.
   std::chrono::milliseconds orphan_timeout = std::chrono::minutes(10);
   /// A connected master has this long to answer Join.
@@ -90,13 +89,14 @@ struct TcpMasterLinkEvents {
 /// four ping periods (at least 10 s) is taken for lost.
 class TcpMasterLink : public MasterLink {
  public:
-  /// Begins to dial. `io` must outlive the link.
-  static std::unique_ptr<TcpMasterLink> start(net::IoThread& io, TcpMasterLinkOptions options,
-                                              const net::ClusterKeys& keys,
-                                              TcpMasterLinkEvents events);
+  /// `io` must outlive the link.
+  TcpMasterLink(net::IoThread& io, TcpMasterLinkOptions options, const net::ClusterKeys& keys);
   /// Says goodbye and ends. When it returns, no event is running or will be
   /// called. Not on the IoThread.
   ~TcpMasterLink() override;
+
+  /// Begins to dial; once. `join` is sent whenever a connection stands.
+  void start(Join join, TcpMasterLinkEvents events);
 
   void send(const WorkerMessage& message) override;
   /// Ends the present life only.
@@ -104,7 +104,6 @@ class TcpMasterLink : public MasterLink {
 
  private:
   class Impl;
-  explicit TcpMasterLink(std::shared_ptr<Impl> impl);
   std::shared_ptr<Impl> impl_;
 };
 

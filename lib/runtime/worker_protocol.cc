@@ -27,7 +27,6 @@ constexpr std::size_t kMaxSettings = 1 << 20;
 constexpr std::size_t kMaxInputs = kMaxParallel;
 constexpr std::size_t kMaxResources = 100'000;
 constexpr std::size_t kMaxLogs = 4096;
-constexpr std::uint32_t kMaxSlots = 4096;
 constexpr int kMaxSide = 1 << 24;
 constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 32;
 

@@ -1,0 +1,236 @@
+#include <francine/worker.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "base/posix.h"
+#include "net/cluster_keys.h"
+#include "net/io_thread.h"
+#include "producers/arithmetic.h"
+#include "runtime/http_blobs.h"
+#include "runtime/log_ring.h"
+#include "runtime/resource_server.h"
+#include "runtime/task_runner.h"
+#include "runtime/tcp_link.h"
+
+namespace francine {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t kMaxNameBytes = 64;
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+         c == '_' || c == '-';
+}
+
+Error wrong_option(const std::string& what) { return {ErrorCode::kInvalidArgument, what}; }
+
+std::string host_name() {
+  std::array<char, 256> text{};
+  if (::gethostname(text.data(), text.size() - 1) != 0 || text[0] == '\0') return "localhost";
+  return text.data();
+}
+
+std::string default_name() {
+  const std::string suffix = "-" + std::to_string(::getpid());
+  std::string name = host_name().substr(0, kMaxNameBytes - suffix.size());
+  std::ranges::replace_if(
+      name, [](char c) { return !is_name_character(c); }, '-');
+  return name + suffix;
+}
+
+Result<void> check(const WorkerOptions& options) {
+  const auto in_name = [](char c) { return is_name_character(c); };
+  if (options.name.size() > kMaxNameBytes || !std::ranges::all_of(options.name, in_name)) {
+    return wrong_option("name \"" + options.name +
+                        "\" is not 1 to 64 characters of [A-Za-z0-9._-]");
+  }
+  if (options.master_host.empty()) return wrong_option("master_host is empty");
+  if (options.master_port == 0) return wrong_option("master_port is 0: no master listens there");
+  if (options.cluster_secret.empty()) {
+    return wrong_option("cluster_secret is empty: give the one that the master has");
+  }
+  if (options.slots > runtime::kMaxSlots) {
+    return wrong_option("slots is " + std::to_string(options.slots) + ", more than " +
+                        std::to_string(runtime::kMaxSlots));
+  }
+  if (options.bind_address.empty()) return wrong_option("bind_address is empty");
+  if (options.orphan_timeout.count() <= 0) return wrong_option("orphan_timeout is not above 0");
+  return {};
+}
+
+/// A directory of the worker's own, which is removed at the end if it was made
+/// for this worker alone.
+class DataDirectory {
+ public:
+  ~DataDirectory() {
+    std::error_code ignored;
+    if (temporary_) fs::remove_all(path_, ignored);
+  }
+
+  Result<void> make(const fs::path& wanted) {
+    if (!wanted.empty()) {
+      path_ = wanted;
+      return base::make_directories(path_);
+    }
+    std::error_code error;
+    const fs::path parent = fs::temp_directory_path(error);
+    std::string pattern = ((error ? "/tmp" : parent) / "francine-worker-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) == nullptr) {
+      return base::errno_error(errno, "cannot make a directory like " + pattern);
+    }
+    path_ = pattern;
+    temporary_ = true;
+    return {};
+  }
+
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+  bool temporary_ = false;
+};
+
+std::string reachable_host(const WorkerOptions& options) {
+  if (!options.advertised_host.empty()) return options.advertised_host;
+  const bool any = options.bind_address == "0.0.0.0" || options.bind_address == "::";
+  return any ? host_name() : options.bind_address;
+}
+
+}  // namespace
+
+class Worker::Impl {
+ public:
+  explicit Impl(WorkerOptions options)
+      : options_(std::move(options)),
+        keys_(options_.cluster_secret),
+        log_(options_.log),
+        blobs_(keys_) {
+    options_.cluster_secret.clear();
+    if (options_.name.empty()) options_.name = default_name();
+    if (options_.slots == 0) options_.slots = std::max(1U, std::thread::hardware_concurrency());
+    options_.slots = std::min(options_.slots, runtime::kMaxSlots);
+  }
+
+  ~Impl() {
+    if (runner_) runner_->stop();
+    link_.reset();    // calls the runner until now
+    server_.reset();  // serves what the runner keeps
+    runner_.reset();
+    io_.stop();
+  }
+
+  Result<void> start();
+
+  Result<void> wait() {
+    std::unique_lock lock(mutex_);
+    ended_.wait(lock, [this] { return end_.has_value(); });
+    return *end_;
+  }
+
+  void end(const Result<void>& how) {
+    const std::lock_guard lock(mutex_);
+    if (!end_) end_ = how;
+    ended_.notify_all();
+  }
+
+ private:
+  void join();
+
+  WorkerOptions options_;
+  const net::ClusterKeys keys_;
+  runtime::LogRing log_;
+  runtime::HttpBlobs blobs_;
+  DataDirectory data_;
+  net::IoThread io_;
+  std::unique_ptr<runtime::TcpMasterLink> link_;
+  std::unique_ptr<runtime::TaskRunner> runner_;
+  std::unique_ptr<runtime::ResourceServer> server_;
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::optional<Result<void>> end_;
+};
+
+Result<void> Worker::Impl::start() {
+  if (auto made = data_.make(options_.data_dir); !made.ok()) return made;
+  runtime::TcpMasterLinkOptions dialling;
+  dialling.host = options_.master_host;
+  dialling.port = options_.master_port;
+  dialling.orphan_timeout = options_.orphan_timeout;
+  link_ = std::make_unique<runtime::TcpMasterLink>(io_, dialling, keys_);
+  auto runner = runtime::TaskRunner::make(
+      {.slots = options_.slots, .producers = options_.producers, .data_dir = data_.path()}, *link_,
+      blobs_, log_);
+  if (!runner.ok()) return runner.error();
+  runner_ = std::move(*runner);
+
+  runtime::ResourceServerOptions serving;
+  serving.bind_address = options_.bind_address;
+  serving.port = options_.resource_port;
+  serving.partials = runner_->partials().get();
+  serving.resources = &runner_->resources();
+  auto server = runtime::ResourceServer::start(serving, keys_);
+  if (!server.ok()) return server.error();
+  server_ = std::move(*server);
+  join();
+  return {};
+}
+
+void Worker::Impl::join() {
+  const std::string master = options_.master_host + ":" + std::to_string(options_.master_port);
+  runtime::Join join;
+  join.name = options_.name;
+  join.arithmetic = producers::arithmetic();
+  join.endpoint = runtime::endpoint_of(reachable_host(options_), server_->port());
+  join.slots = options_.slots;
+  join.partial_budget_bytes = options_.partial_budget_bytes;
+  join.process_id = ::getpid();
+  runtime::TcpMasterLinkEvents events;
+  events.on_message = [this, master](runtime::MasterMessage&& message) {
+    if (std::holds_alternative<runtime::Welcome>(message)) {
+      log_.add(LogLevel::kInfo, "worker " + options_.name + " joined the master at " + master);
+    }
+    runner_->handle(std::move(message));
+  };
+  events.on_lost = [this, master](const std::string& reason) {
+    runner_->forget();
+    log_.add(LogLevel::kWarning, "lost the master at " + master + ": " + reason);
+  };
+  events.on_ended = [this](const Error& error) {
+    log_.add(LogLevel::kError, error.message);
+    end(error);
+  };
+  events.on_note = [this](LogLevel level, const std::string& line) { log_.add(level, line); };
+  link_->start(std::move(join), std::move(events));
+}
+
+Result<std::unique_ptr<Worker>> Worker::start(WorkerOptions options) {
+  if (auto checked = check(options); !checked.ok()) return checked.error();
+  try {
+    auto impl = std::make_unique<Impl>(std::move(options));
+    if (auto started = impl->start(); !started.ok()) return started.error();
+    return std::unique_ptr<Worker>(new Worker(std::move(impl)));
+  } catch (const std::system_error& error) {
+    return Error{ErrorCode::kUnavailable, std::string("cannot start a worker: ") + error.what()};
+  }
+}
+
+Worker::Worker(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Worker::~Worker() = default;
+Result<void> Worker::wait() { return impl_->wait(); }
+void Worker::stop() { impl_->end({}); }
+
+}  // namespace francine
