@@ -1,0 +1,245 @@
+#!/usr/bin/env python3
+"""The REST API as clients of the original use it, and what was added to it."""
+
+import threading
+import unittest
+
+from harness import SQUARE_OBJ, SystemTest, connect, png_size, wait_until
+
+
+class Rest(SystemTest):
+    @classmethod
+    def setUpClass(cls):
+        cls.shared = SystemTest()
+        cls.master = cls.shared.server()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.shared.doCleanups()
+
+    def test_first_picture(self):
+        answer = self.master.get("/")
+        self.assertEqual(answer.status, 200, answer.body[:200])
+        self.assertEqual(answer.type, "image/jpeg")
+        self.assertEqual(answer.body[:2], b"\xff\xd8")
+        self.assertEqual(answer.body[-2:], b"\xff\xd9")
+        self.assertGreater(len(answer.body), 1000)
+
+    def test_parallel_picture(self):
+        answer = self.master.get("/?parallel=16")
+        self.assertEqual((answer.status, answer.type), (200, "image/jpeg"))
+        # The same picture each time: same scene, parallel and seed.
+        self.assertEqual(self.master.get("/?parallel=16").body, answer.body)
+        self.assertNotEqual(self.master.get("/?parallel=15").body, answer.body)
+
+    def test_the_demo_leaves_no_session(self):
+        self.master.get("/?parallel=2&format=png")
+        wait_until("the demo's work is gone", lambda: self.idle(self.master))
+
+    def idle(self, server):
+        info = server.get("/info").json()
+        return info["runningTasks"] == 0 and info["pendingShares"] == 0
+
+    def test_head(self):
+        answer = self.master.request("HEAD", "/")
+        self.assertEqual((answer.status, answer.type, answer.body), (200, "image/jpeg", b""))
+        answer = self.master.request("HEAD", "/info")
+        self.assertEqual((answer.status, answer.body), (200, b""))
+
+    def test_info(self):
+        info = self.master.get("/info").json()
+        self.assertEqual(info["instanceType"], "local")
+        self.assertEqual(info["instanceManagerType"], "static")
+        self.assertEqual(info["staticInstanceSize"], 2)
+        self.assertEqual(info["schedulerType"], "queue")
+        self.assertGreaterEqual(info["workers"], 1)
+
+    def test_health(self):
+        self.assertEqual(self.master.get("/healthz").json(), {"status": "ok"})
+        self.assertEqual(self.master.get("/readyz").json(), {"status": "ok"})
+
+    def test_session_as_the_original_answers_it(self):
+        created = self.master.post("/sessions", {
+            "command": "createSession", "responseId": 1, "producer": "ao", "reducer": "jpg"})
+        self.assertEqual(created.status, 201)
+        session = created.json()
+        name = session["name"]
+        self.assertEqual(
+            session,
+            {"name": name, "resources": [], "producer": "ao", "format": "jpg",
+             "cachedWorkers": [], "executionNames": [], "updates": [], "userName": "",
+             "tokens": {}, "running": False})
+        self.assertEqual(self.master.get(f"/sessions/{name}").json(), session)
+        deleted = self.master.request("DELETE", f"/sessions/{name}")
+        self.assertEqual((deleted.status, deleted.json()), (200, {"success": True}))
+        self.assert_refused(self.master.get(f"/sessions/{name}"), 404)
+        self.assert_refused(self.master.request("DELETE", f"/sessions/{name}"), 404)
+
+    def test_execution_as_the_original_answers_it(self):
+        name = self.master.new_session()
+        # Clients repeat the session's name in the body.
+        created = self.master.post(f"/sessions/{name}/executions",
+                                   {"sessionName": name, "parallel": 3, "update": {"width": 64}})
+        self.assertEqual(created.status, 201)
+        execution = created.json()
+        self.assertEqual(execution["sessionName"], name)
+        self.assertIs(execution["finished"], False)
+        self.assertEqual(set(execution["time"]), {"fetching", "producing", "reducing", "total"})
+        # They poll with the object that they were given.
+        path = f"/sessions/{execution['sessionName']}/executions/{execution['name']}"
+        wait_until("the execution has finished", lambda: self.master.get(path).json()["finished"])
+        done = self.master.get(path).json()
+        self.assertEqual((done["progress"], done["state"], done["name"]),
+                         (3, "finished", execution["name"]))
+        self.assertNotIn("error", done)
+        for part in done["time"].values():
+            self.assertIsInstance(part, int)
+        self.assertGreaterEqual(done["time"]["total"], 0)
+        result = self.master.get(f"{path}/result")
+        self.assertEqual((result.status, result.type), (200, "image/png"))
+        session = self.master.get(f"/sessions/{name}").json()
+        self.assertEqual(session["executionNames"], [execution["name"]])
+        self.assertEqual(session["updates"], [{"width": 64}])
+        self.assertIs(session["running"], False)
+        wait_until("workers say that they hold the session",
+                   lambda: self.master.get(f"/sessions/{name}").json()["cachedWorkers"])
+
+    def test_block(self):
+        name = self.master.new_session(format="exr")
+        path = f"/sessions/{name}/executions"
+        pictures = [self.master.post(f"{path}?{block}", {"parallel": 2})
+                    for block in ("block=true", "block=false", "block=1", "block")]
+        for picture in pictures:
+            self.assertEqual((picture.status, picture.type), (200, "image/x-exr"))
+            self.assertEqual(picture.body, pictures[0].body)
+        session = self.master.post("/sessions?block=true", {"producer": "ao", "format": "png"})
+        self.assertEqual((session.status, session.type), (200, "image/png"))
+        self.assertEqual(png_size(session.body), (256, 256))
+        wide = self.master.post("/sessions?block=true",
+                                {"producer": "ao", "parallel": 2, "update": {"height": 32}})
+        self.assertEqual(png_size(wide.body), (256, 32))
+
+    def test_seeds_differ_and_repeat(self):
+        name = self.master.new_session(format="exr")
+        path = f"/sessions/{name}/executions?block=true"
+        first, second, again = (self.master.post(path, {"parallel": 2, "seed": seed}).body
+                                for seed in (0, 1, 0))
+        self.assertEqual(first, again)
+        self.assertNotEqual(first, second)
+
+    def test_executions_are_pinned_to_their_updates(self):
+        name = self.master.new_session()
+        sizes = [(32 + 8 * i, 16 + 4 * i) for i in range(8)]
+        names = []
+        for width, height in sizes:  # all of them run at once
+            answer = self.master.post(f"/sessions/{name}/executions",
+                                      {"parallel": 8, "update": {"width": width,
+                                                                 "height": height}})
+            self.assertEqual(answer.status, 201, answer.body)
+            names.append(answer.json()["name"])
+        for execution, size in zip(names, sizes):
+            path = f"/sessions/{name}/executions/{execution}"
+            wait_until("the execution has finished", lambda p=path: self.master.get(p).json()["finished"])
+            self.assertEqual(png_size(self.master.get(f"{path}/result").body), size)
+        # Updates stay for later executions.
+        last = self.master.post(f"/sessions/{name}/executions?block=true", {"parallel": 1})
+        self.assertEqual(png_size(last.body), sizes[-1])
+
+    def test_clients_at_the_same_time(self):
+        pictures = {}
+
+        def ask(i):
+            pictures[i] = self.master.get(f"/?parallel={1 + i % 3}&format=png").body
+
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(12)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        for i in range(12):
+            self.assertEqual(pictures[i], pictures[i % 3])
+
+    def test_cancel(self):
+        name = self.master.new_session()
+        answer = self.master.post(f"/sessions/{name}/executions", {"parallel": 20000})
+        execution = answer.json()["name"]
+        path = f"/sessions/{name}/executions/{execution}"
+        self.assert_refused(self.master.get(f"{path}/result"), 409)
+        cancelled = self.master.request("DELETE", path)
+        self.assertEqual((cancelled.status, cancelled.json()), (200, {"success": True}))
+        wait_until("it has ended", lambda: self.master.get(path).json()["finished"])
+        info = self.master.get(path).json()
+        self.assertEqual(info["state"], "cancelled")
+        self.assertIn("error", info)
+        self.assert_refused(self.master.get(f"{path}/result"), 409)
+        self.assertEqual(self.master.get(f"/sessions/{name}").json()["executionNames"], [execution])
+        # Once more, as old clients do: nothing runs, and that is fine.
+        self.assertEqual(self.master.request("DELETE", path).json(), {"success": True})
+
+    def test_delete_of_a_running_session(self):
+        name = self.master.new_session()
+        self.master.post(f"/sessions/{name}/executions", {"parallel": 20000})
+        self.assertEqual(self.master.request("DELETE", f"/sessions/{name}").json(),
+                         {"success": True})
+        self.assert_refused(self.master.get(f"/sessions/{name}"), 404)
+        wait_until("nothing runs", lambda: self.idle(self.master))
+
+    def test_a_client_that_leaves_ends_the_unrecorded_only(self):
+        server = self.server()
+        leaver = connect(server.rest)
+        leaver.sendall(b"GET /?parallel=60000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until("it renders", lambda: server.get("/info").json()["runningTasks"])
+        leaver.close()
+        wait_until("nothing runs", lambda: self.idle(server))
+
+        name = server.new_session()
+        body = b'{"parallel": 60000}'
+        leaver = connect(server.rest)
+        leaver.sendall(b"POST /sessions/%s/executions?block=true HTTP/1.1\r\nHost: x\r\n"
+                       b"Content-Length: %d\r\n\r\n%s" % (name.encode(), len(body), body))
+        execution = wait_until("it is listed",
+                               lambda: server.get(f"/sessions/{name}").json()["executionNames"])[0]
+        path = f"/sessions/{name}/executions/{execution}"
+        wait_until("it renders", lambda: server.get(path).json()["progress"])
+        leaver.close()
+        before = server.get(path).json()["progress"]
+        wait_until("it goes on", lambda: server.get(path).json()["progress"] > before + 20)
+        self.assertEqual(server.get(path).json()["state"], "running")
+        server.request("DELETE", f"/sessions/{name}")
+        self.assert_stops_clean(server)
+
+
+class Meshes(SystemTest):
+    def test_upload_and_render(self):
+        server = self.server()
+        identity = server.upload(SQUARE_OBJ)
+        self.assertRegex(identity, r"\Asha256:[0-9a-f]{64}\Z")
+        self.assertEqual(server.upload(SQUARE_OBJ), identity)
+        resource = {"type": "upload", "id": identity, "dst": "models/square.obj"}
+        session = server.post("/sessions", {"producer": "ao", "resources": [resource]})
+        if session.status == 400 and "mbree" in session.error:
+            self.skipTest("this build renders no meshes")
+        self.assertEqual(session.status, 201, session.body)
+        self.assertEqual(session.json()["resources"], [resource])
+        name = session.json()["name"]
+        picture = server.post(f"/sessions/{name}/executions?block=true",
+                              {"parallel": 4, "update": {"width": 64, "height": 64}})
+        self.assertEqual((picture.status, picture.type), (200, "image/png"), picture.body[:300])
+        self.assertEqual(png_size(picture.body), (64, 64))
+        scene = server.post("/sessions?block=true",
+                            {"producer": "ao", "parallel": 4,
+                             "update": {"width": 64, "height": 64}})
+        self.assertNotEqual(scene.body, picture.body)
+        self.assert_stops_clean(server)
+
+    def test_streamed_upload(self):
+        server = self.server(workers=1)
+        pieces = [bytes([i]) * 70_000 for i in range(20)]
+        whole = server.upload(b"".join(pieces))
+        chunked = server.request("PUT", "/resources", body=iter(pieces),
+                                 headers={"Transfer-Encoding": "chunked"})
+        self.assertEqual(chunked.json(), {"id": whole})
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""run_locally.sh: what a newcomer does, against the build that is there."""
+
+import os
+import select
+import signal
+import subprocess
+import unittest
+import uuid
+
+from harness import (ROOT, SERVER, SLOWNESS, SQUARE_OBJ, SystemTest, environment,
+                     marked_processes)
+
+SCRIPT = os.path.join(ROOT, "run_locally.sh")
+FLAGS = ["--rest-port", "0", "--port", "0"]
+
+
+@unittest.skipUnless(os.path.realpath(SERVER).startswith(os.path.join(ROOT, "build", "")),
+                     "run_locally.sh serves build/, and this is another build")
+class RunLocally(SystemTest):
+    def start(self, *arguments):
+        self.mark = uuid.uuid4().hex
+        self.place = self.directory()
+        self.scratch = self.directory()
+        process = subprocess.Popen(
+            [SCRIPT, *arguments, *FLAGS], cwd=self.place, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+            env=environment(self.mark, TMPDIR=self.scratch, HOME=self.scratch))
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        return process
+
+    def assert_left_clean(self):
+        self.assertEqual(marked_processes(self.mark), [])
+        self.assertEqual([f for f in os.listdir(self.scratch) if f.startswith("francine")], [])
+
+    def picture(self):
+        with open(os.path.join(self.place, "ao.jpg"), "rb") as file:
+            return file.read()
+
+    def test_once(self):
+        process = self.start("--once")
+        output = process.communicate(timeout=60 * SLOWNESS)[0]
+        self.assertEqual(process.returncode, 0, output)
+        self.assertIn("ao.jpg", output)
+        self.assertEqual(self.picture()[:2], b"\xff\xd8")
+        self.assert_left_clean()
+
+    def test_once_with_a_mesh(self):
+        mesh = os.path.join(self.directory(), "square.obj")
+        with open(mesh, "wb") as file:
+            file.write(SQUARE_OBJ)
+        process = self.start("--once", mesh)
+        output = process.communicate(timeout=60 * SLOWNESS)[0]
+        self.assertEqual(process.returncode, 0, output)
+        self.assertEqual(self.picture()[:2], b"\xff\xd8")
+        self.assert_left_clean()
+
+    def test_serves_until_told_to_stop(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with self.subTest(number):
+                process = self.start()
+                output = self.read_until(process, "?parallel=64")
+                self.assertIn("http://localhost:", output)
+                # As Ctrl-C does: bash tells its children nothing of it.
+                process.send_signal(number)
+                rest = process.communicate(timeout=60 * SLOWNESS)[0]
+                self.assertEqual(process.returncode, 0, output + rest)
+                self.assert_left_clean()
+
+    def read_until(self, process, word):
+        output = ""
+        while word not in output:
+            self.assertTrue(select.select([process.stdout], [], [], 60 * SLOWNESS)[0], output)
+            line = process.stdout.readline()
+            self.assertTrue(line, output)
+            output += line
+        return output
+
+    def test_what_cannot_work_says_so(self):
+        for arguments, code, word in ((["--no-such-flag"], 1, "unknown flag"),
+                                      (["--once", "missing.obj"], 2, "missing.obj")):
+            with self.subTest(arguments):
+                process = self.start(*arguments)
+                output = process.communicate(timeout=60 * SLOWNESS)[0]
+                self.assertEqual(process.returncode, code, output)
+                self.assertIn(word, output)
+                self.assert_left_clean()
+
+
+if __name__ == "__main__":
+    unittest.main()
