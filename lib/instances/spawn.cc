@@ -2,9 +2,9 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -199,7 +199,8 @@ Result<Child> spawn(const SpawnRequest& request) {
   if (child.pid < 0) return base::errno_error(errno, "cannot fork");
   // The child does the same; whoever is first, the group exists from here on.
   ::setpgid(child.pid, child.pid);
-  child.handle.reset(::pidfd_open(child.pid, 0));
+  // By its number: glibc 2.36 declares pidfd_open() without extern "C".
+  child.handle.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
   if (!child.handle) {
     const Error error = base::errno_error(errno, "cannot watch a process (pidfd_open)");
     ::kill(-child.pid, SIGKILL);

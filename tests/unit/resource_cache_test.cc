@@ -1,0 +1,282 @@
+// A worker's resource cache: fetched once, shared, gone when nobody needs it.
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <condition_variable>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "../support/temporary_directory.h"
+#include "base/crypto.h"
+#include "resources/resource_cache.h"
+
+namespace francine::resources {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::TemporaryDirectory;
+
+constexpr auto kDeadline = std::chrono::seconds(20);
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// The other end of a fetch: contents by name, counted, held up on request.
+class Origin {
+ public:
+  std::string add(const std::string& text) {
+    const std::string sha256 = base::sha256_hex(text);
+    const std::scoped_lock lock(mutex_);
+    texts_[sha256] = text;
+    return sha256;
+  }
+  /// Serves other bytes under this name.
+  void corrupt(const std::string& sha256) {
+    const std::scoped_lock lock(mutex_);
+    texts_[sha256] += "!";
+  }
+
+  Fetch fetch() {
+    return [this](const std::string& sha256, const fs::path& target,
+                  std::stop_token stop) -> Result<void> {
+      std::unique_lock lock(mutex_);
+      ++begun_;
+      changed_.notify_all();
+      if (!changed_.wait(lock, stop, [&] { return !held_; })) {
+        std::ofstream(target) << "half";
+        return Error{ErrorCode::kCancelled, "stopped"};
+      }
+      const auto text = texts_.find(sha256);
+      if (text == texts_.end()) return Error{ErrorCode::kNotFound, "the origin has no such file"};
+      std::ofstream(target, std::ios::binary) << text->second;
+      return {};
+    };
+  }
+
+  void hold(bool held) {
+    const std::scoped_lock lock(mutex_);
+    held_ = held;
+    changed_.notify_all();
+  }
+  bool wait_for_begun(int count) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kDeadline, [&] { return begun_ >= count; });
+  }
+  int begun() const {
+    const std::scoped_lock lock(mutex_);
+    return begun_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::condition_variable_any changed_;
+  std::map<std::string, std::string> texts_;
+  bool held_ = false;
+  int begun_ = 0;
+};
+
+struct Fixture {
+  TemporaryDirectory directory;
+  Origin origin;
+  std::unique_ptr<ResourceCache> cache =
+      ResourceCache::make({.directory = directory.path()}, origin.fetch()).value();
+
+  std::future<Result<std::shared_ptr<const SessionFiles>>> acquire_later(
+      SessionId session, std::vector<SessionFile> files, std::stop_token stop = {}) {
+    return std::async(std::launch::async, [this, session, files = std::move(files), stop] {
+      return cache->acquire(session, files, stop);
+    });
+  }
+  bool leaves_nothing() const {
+    const fs::recursive_directory_iterator all(directory.path());
+    return std::none_of(begin(all), end(all), [](const fs::directory_entry& entry) {
+      const std::string name = entry.path().filename().string();
+      return (entry.is_regular_file() && name != "lock") || name.starts_with("session-");
+    });
+  }
+};
+
+constexpr SessionId kFirst{1};
+constexpr SessionId kSecond{2};
+
+TEST_CASE_FIXTURE(Fixture, "content is fetched once for all tasks and sessions") {
+  const std::string a = origin.add("a");
+  const std::string b = origin.add("b");
+  const std::vector<SessionFile> files = {{"x/a.obj", a}, {"b.obj", b}, {"again.obj", a}};
+  const auto first = cache->acquire(kFirst, files, {}).value();
+  CHECK(origin.begun() == 2);
+  CHECK(read_file(first->scene_files().directory / "x/a.obj") == "a");
+  CHECK(read_file(first->scene_files().directory / "again.obj") == "a");
+
+  CHECK(cache->acquire(kFirst, files, {}).value() == first);
+  const auto second = cache->acquire(kSecond, std::vector<SessionFile>{{"a", a}}, {}).value();
+  CHECK(second->scene_files().directory != first->scene_files().directory);
+  CHECK(origin.begun() == 2);
+  CHECK(cache->sessions() == std::vector<SessionId>{kFirst, kSecond});
+  CHECK(cache->store().has(a));
+}
+
+TEST_CASE_FIXTURE(Fixture, "a release removes what no other session needs") {
+  const std::string a = origin.add("a");
+  const std::string b = origin.add("b");
+  REQUIRE(cache->acquire(kFirst, std::vector<SessionFile>{{"a", a}, {"b", b}}, {}).ok());
+  REQUIRE(cache->acquire(kSecond, std::vector<SessionFile>{{"a", a}}, {}).ok());
+  cache->release(kFirst);
+  CHECK(cache->store().has(a));
+  CHECK_FALSE(cache->store().has(b));
+  cache->release(kFirst);
+  cache->release(SessionId{99});
+  cache->release(kSecond);
+  CHECK(cache->sessions().empty());
+  CHECK(leaves_nothing());
+}
+
+TEST_CASE_FIXTURE(Fixture, "who holds a session's files keeps them through its release") {
+  const std::string a = origin.add("a");
+  auto files = cache->acquire(kFirst, std::vector<SessionFile>{{"a", a}}, {}).value();
+  cache->release(kFirst);
+  CHECK(read_file(files->scene_files().directory / "a") == "a");
+  files.reset();
+  CHECK(leaves_nothing());
+}
+
+TEST_CASE_FIXTURE(Fixture, "many threads that want the same share one fetch") {
+  const std::string a = origin.add("a");
+  origin.hold(true);
+  std::vector<std::future<Result<std::shared_ptr<const SessionFiles>>>> all;
+  for (std::uint64_t i = 0; i < 8; ++i) {
+    all.push_back(acquire_later(SessionId{1 + i % 4}, {{"a", a}}));
+  }
+  REQUIRE(origin.wait_for_begun(1));
+  origin.hold(false);
+  for (auto& one : all) CHECK(one.get().ok());
+  CHECK(origin.begun() == 1);
+  CHECK(cache->sessions().size() == 4);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a failed fetch names the file, is shared, and can be tried again") {
+  const std::string missing = base::sha256_hex("later");
+  const auto failed = cache->acquire(kFirst, std::vector<SessionFile>{{"m.obj", missing}}, {});
+  REQUIRE_FALSE(failed.ok());
+  CHECK(failed.error().code == ErrorCode::kNotFound);
+  CHECK(failed.error().message == "cannot fetch \"m.obj\": the origin has no such file");
+  origin.add("later");
+  CHECK(cache->acquire(kFirst, std::vector<SessionFile>{{"m.obj", missing}}, {}).ok());
+}
+
+TEST_CASE_FIXTURE(Fixture, "content that is not what its name says is refused and not kept") {
+  const std::string a = origin.add("a");
+  origin.corrupt(a);
+  const auto failed = cache->acquire(kFirst, std::vector<SessionFile>{{"a", a}}, {});
+  REQUIRE_FALSE(failed.ok());
+  CHECK(failed.error().code == ErrorCode::kInvalidArgument);
+  CHECK(leaves_nothing());
+}
+
+TEST_CASE_FIXTURE(Fixture, "one who waits takes over the fetch of one who is cancelled") {
+  const std::string a = origin.add("a");
+  origin.hold(true);
+  std::stop_source stop;
+  auto cancelled = acquire_later(kFirst, {{"a", a}}, stop.get_token());
+  REQUIRE(origin.wait_for_begun(1));
+  auto waits = acquire_later(kSecond, {{"a", a}});
+  stop.request_stop();
+  CHECK(cancelled.get().error().code == ErrorCode::kCancelled);
+  REQUIRE(origin.wait_for_begun(2));
+  origin.hold(false);
+  CHECK(waits.get().ok());
+  cache->release(kFirst);
+  CHECK(cache->store().has(a));
+  cache->release(kSecond);
+  CHECK(leaves_nothing());
+}
+
+TEST_CASE_FIXTURE(Fixture, "one who waits for another's fetch can be cancelled alone") {
+  const std::string a = origin.add("a");
+  origin.hold(true);
+  auto fetches = acquire_later(kFirst, {{"a", a}});
+  REQUIRE(origin.wait_for_begun(1));
+  std::stop_source stop;
+  auto waits = acquire_later(kFirst, {{"a", a}}, stop.get_token());
+  stop.request_stop();
+  CHECK(waits.get().error().code == ErrorCode::kCancelled);
+  origin.hold(false);
+  CHECK(fetches.get().ok());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a session deleted while it is fetched leaves nothing") {
+  const std::string a = origin.add("a");
+  origin.hold(true);
+  auto acquiring = acquire_later(kFirst, {{"a", a}});
+  REQUIRE(origin.wait_for_begun(1));
+  cache->release(kFirst);
+  origin.hold(false);
+  CHECK(acquiring.get().error().code == ErrorCode::kCancelled);
+  CHECK(cache->sessions().empty());
+  CHECK(leaves_nothing());
+}
+
+TEST_CASE_FIXTURE(Fixture, "nothing begins when stop was requested before") {
+  std::stop_source stop;
+  stop.request_stop();
+  const auto none =
+      cache->acquire(kFirst, std::vector<SessionFile>{{"a", origin.add("a")}}, stop.get_token());
+  CHECK(none.error().code == ErrorCode::kCancelled);
+  CHECK(origin.begun() == 0);
+  CHECK(cache->sessions().empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a session without files has an empty directory") {
+  const auto files = cache->acquire(kFirst, {}, {}).value();
+  CHECK(fs::is_empty(files->scene_files().directory));
+  CHECK(files->scene_files().names.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "a new cache starts empty, and an old one leaves nothing") {
+  const std::string a = origin.add("a");
+  REQUIRE(cache->acquire(kFirst, std::vector<SessionFile>{{"a", a}}, {}).ok());
+  cache.reset();
+  CHECK(leaves_nothing());
+
+  // What an earlier life that was killed would have left.
+  fs::create_directories(directory.path() / "sessions" / "session-old");
+  fs::create_directories(directory.path() / "content" / a.substr(0, 2));
+  std::ofstream(directory.path() / "content" / a.substr(0, 2) / a) << "a";
+  CHECK_FALSE(leaves_nothing());
+  cache = ResourceCache::make({.directory = directory.path()}, origin.fetch()).value();
+  CHECK(leaves_nothing());
+}
+
+TEST_CASE_FIXTURE(Fixture, "sessions come and go on many threads") {
+  const std::vector<SessionFile> files = {
+      {"a", origin.add("a")}, {"b", origin.add("b")}, {"c", origin.add("c")}};
+  std::vector<std::future<bool>> threads;
+  for (std::uint64_t t = 0; t < 4; ++t) {
+    threads.push_back(std::async(std::launch::async, [&, t] {
+      for (std::uint64_t i = 0; i < 50; ++i) {
+        const SessionId session{100 * (t + 1) + i};
+        const std::vector<SessionFile> mine = {files[(t + i) % 3], files[(t + i + 1) % 3]};
+        const auto acquired = cache->acquire(session, mine, {});
+        if (!acquired.ok()) return false;
+        for (const SessionFile& file : mine) {
+          if (read_file((*acquired)->scene_files().directory / file.dst) != file.dst) return false;
+        }
+        cache->release(session);
+      }
+      return true;
+    }));
+  }
+  for (auto& thread : threads) CHECK(thread.get());
+  CHECK(leaves_nothing());
+}
+
+}  // namespace
+}  // namespace francine::resources
