@@ -10,7 +10,7 @@ build_packages=(
   curl ca-certificates                        # run_locally.sh asks for a picture
   libasio-dev libcpp-httplib-dev libcurl4-openssl-dev libssl-dev rapidjson-dev
   libembree-dev libtinyobjloader-dev
-  libopenexr-dev libspng-dev libturbojpeg0-dev libzstd-dev
+  libopenexr-dev libspng-dev libturbojpeg0-dev libzstd-dev zlib1g-dev
   libspdlog-dev libfmt-dev
 )
 test_packages=(doctest-dev libbenchmark-dev python3 git procps)
