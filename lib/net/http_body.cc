@@ -1,5 +1,7 @@
 #include "net/http_body.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -11,7 +13,7 @@ namespace {
 
 constexpr std::size_t kMaxLine = 4096;
 constexpr int kMaxTrailers = 64;
-constexpr std::uint64_t kMaxSkip = 64 << 10;
+constexpr std::size_t kMaxSkip = 64 << 10;
 constexpr std::string_view kInvitation = "HTTP/1.1 100 Continue\r\n\r\n";
 
 Error broken_chunks() {
@@ -33,8 +35,17 @@ HttpBody::HttpBody(const HttpHead& head, std::string& received, PatientSocket& s
       must_invite_(head.expects_continue),
       left_(head.content_length.value_or(0)) {}
 
-bool HttpBody::skippable() const {
-  return state_ == State::kLength && left_ <= kMaxSkip && !must_invite_;
+void HttpBody::skip_arrived() {
+  if (state_ != State::kLength || left_ > kMaxSkip || must_invite_) return;
+  std::array<char, kMaxSkip> waste;
+  if (received_.size() < left_) {
+    const ssize_t more =
+        ::recv(socket_.socket(), waste.data(), left_ - received_.size(), MSG_DONTWAIT);
+    if (more > 0) received_.append(waste.data(), static_cast<std::size_t>(more));
+  }
+  if (received_.size() < left_) return;
+  received_.erase(0, left_);
+  state_ = State::kDone;
 }
 
 Result<std::size_t> HttpBody::read(std::span<char> buffer) {

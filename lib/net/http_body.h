@@ -32,8 +32,8 @@ class HttpBody {
   Result<std::size_t> read(std::span<char> buffer);
 
   bool done() const { return state_ == State::kDone; }
-  /// Whether the rest can be skipped cheaply: it is short, and the client sends it.
-  bool skippable() const;
+  /// Throws away what of a short rest has already come, without waiting for more.
+  void skip_arrived();
 
  private:
   enum class State : std::uint8_t { kLength, kChunkSize, kChunk, kTrailers, kDone, kFailed };

@@ -80,11 +80,7 @@ Result<void> HttpExchange::read_whole_body() {
 
 /// What is left of the body would be taken for the next request.
 void HttpExchange::skip_rest_of_body() {
-  body_.set_limit(UINT64_MAX);
-  if (body_.skippable()) {
-    std::array<char, kPiece> waste;
-    while (!body_.done() && body_.read(waste).ok()) continue;
-  }
+  body_.skip_arrived();
   if (!body_.done()) reusable_ = false;
 }
 

@@ -7,9 +7,10 @@ namespace francine::net {
 using Clock = std::chrono::steady_clock;
 
 HttpPool::HttpPool(Limits limits, std::function<void(HttpConnection&)> serve)
-    : limits_(limits),
-      serve_(std::move(serve)),
-      reserve_([this] { run(reserve_waiting_, reserve_arrived_, false); }) {}
+    : limits_(limits), serve_(std::move(serve)) {
+  // Not among the initialisers: the thread uses the members behind it.
+  reserve_ = std::thread([this] { run(reserve_waiting_, reserve_arrived_, false); });
+}
 
 HttpPool::~HttpPool() { stop(); }
 
