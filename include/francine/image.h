@@ -5,6 +5,10 @@
 // Layout: four planes (red, green, blue, alpha), each height rows of width
 // floats, top row first, without padding between rows or planes. The first
 // float is 64-byte aligned. Thread safety: as for the standard containers.
+//
+// Large images cost the kernel more than they cost whoever fills them: the process
+// keeps the memory of up to 256 MiB of images that are gone for the next ones, and
+// lets the kernel take it back whenever it is short of memory.
 
 #ifndef FRANCINE_IMAGE_H
 #define FRANCINE_IMAGE_H
@@ -40,6 +44,8 @@ class Image {
   /// A zero-filled image. Throws std::bad_alloc when there is no memory for it and
   /// std::invalid_argument when a side is below 1.
   explicit Image(ImageSize size);
+  /// The same, but the samples hold anything: for code that writes every one.
+  static Image unfilled(ImageSize size);
   Image(Image&& other) noexcept;  ///< Leaves `other` empty, as does assignment.
   Image& operator=(Image&& other) noexcept;
   Image(const Image&) = delete;
@@ -60,6 +66,8 @@ class Image {
   struct AlignedDelete {
     void operator()(float* data) const;
   };
+
+  Image(ImageSize size, bool zero);
 
   ImageSize size_;
   std::unique_ptr<float[], AlignedDelete> data_;

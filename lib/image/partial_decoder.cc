@@ -201,7 +201,7 @@ Result<void> PartialDecoder::State::take_header(const std::uint8_t* bytes) {
   const Header header = read_header(bytes);
   if (auto checked = check_header(header, limits); !checked) return checked;
   encoding = static_cast<PartialEncoding>(header.encoding);
-  partial.sum = Image({static_cast<int>(header.width), static_cast<int>(header.height)});
+  partial.sum = Image::unfilled({static_cast<int>(header.width), static_cast<int>(header.height)});
   partial.weight = header.weight;
   partial.shares = header.shares;
   header_done = true;

@@ -5,12 +5,14 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <memory>
 #include <random>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 #include "image/merge.h"
@@ -123,6 +125,41 @@ TEST_CASE("memory that was used comes back zero") {
       std::fill(image.samples().begin(), image.samples().end(), 2.0F);
     }
   }
+}
+
+TEST_CASE("threads may make and drop images at the same time") {
+  std::vector<std::jthread> threads;
+  std::atomic<int> dirty = 0;
+  for (int thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&dirty, thread] {
+      for (int round = 0; round < 40; ++round) {
+        Image image({256 + 64 * ((round + thread) % 3), 256});
+        const std::span<float> samples = image.samples();
+        if (samples.front() != 0 || samples[samples.size() / 2] != 0 || samples.back() != 0)
+          ++dirty;
+        std::fill(samples.begin(), samples.end(), 1.0F);
+      }
+    });
+  }
+  threads.clear();
+  CHECK(dirty == 0);
+}
+
+TEST_CASE("an unfilled image has its size and alignment") {
+  Image image = Image::unfilled({600, 500});
+  CHECK(image.size() == ImageSize{600, 500});
+  CHECK(reinterpret_cast<std::uintptr_t>(image.samples().data()) % 64 == 0);
+  std::fill(image.samples().begin(), image.samples().end(), 1.0F);
+  CHECK_THROWS_AS(static_cast<void>(Image::unfilled({0, 5})), std::invalid_argument);
+}
+
+TEST_CASE("images too large to be kept, and more than are kept, are freed") {
+  { Image large({4096, 4200}); }
+  std::vector<Image> many;
+  for (int i = 0; i < 40; ++i) many.emplace_back(ImageSize{300, 300 + i});
+  many.clear();
+  Image next({300, 339});
+  CHECK(std::count(next.samples().begin(), next.samples().end(), 0.0F) == 4 * 300 * 339);
 }
 
 TEST_CASE("a moved-from image is empty") {
