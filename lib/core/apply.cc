@@ -150,6 +150,7 @@ void carry_out(State& state, const ExecutionCreated& record) {
   session.executions.push_back(record.execution);
   session.execution_names.emplace(record.name, record.execution);
   ++session.running;
+  ++state.totals.running_executions;
   if (!record.update.empty()) {
     session.updates.push_back(record.update);
     session.settings = std::make_shared<const std::string>(record.spec->settings);
@@ -183,6 +184,7 @@ void carry_out(State& state, const ExecutionEnded& record) {
   execution.ledger.reset();
   execution.attempts.clear();
   --state.sessions.at(execution.session).running;
+  --state.totals.running_executions;
 }
 
 void carry_out(State& state, const WorkerAdded& record) {
@@ -271,7 +273,7 @@ void carry_out(State& state, const TaskPlaced& record) {
     worker.next_share = record.shares.end;
   } else {
     remove_group(state, record.execution, execution, record.shares.begin);
-    execution.reducing.emplace(record.shares.begin, record.worker);
+    execution.reducing.emplace(record.shares, record.worker);
   }
 }
 
@@ -281,7 +283,7 @@ void carry_out(State& state, const TaskCounted& record) {
   Execution& execution = state.executions.at(task.execution);
   worker.last_seen = record.at;
   add_times(execution, task, record.times);
-  if (task.kind == TaskKind::kReduce) execution.reducing.erase(task.shares.begin);
+  if (task.kind == TaskKind::kReduce) execution.reducing.erase(task.shares);
   if (task.finish) {
     execution.picture = Picture{record.task, record.worker, task.kind};
     execution.phase = ExecutionPhase::kStoring;
@@ -317,7 +319,7 @@ void carry_out(State& state, const TaskEnded& record) {
     execution.ledger->give_back(task.shares);
     refresh_produce_work(state, task.execution, execution);
   } else {
-    execution.reducing.erase(task.shares.begin);
+    execution.reducing.erase(task.shares);
     if (execution.ledger->is_ready(task.shares)) {
       add_group(state, task.execution, execution, task.shares);
     }
@@ -329,7 +331,7 @@ void carry_out(State& state, const PartialLost& record) {
   const HeldPartial partial = *execution.ledger->partial_of(record.shares.begin);
   assert(partial.shares == record.shares);
   const auto group = execution.ledger->group_of(record.shares);
-  assert(!group || execution.reducing.count(group->begin) == 0);
+  assert(!group || execution.reducing.count(*group) == 0);
   if (group && execution.ledger->is_ready(*group)) {
     remove_group(state, record.execution, execution, group->begin);
   }
@@ -360,7 +362,12 @@ void carry_out(State& state, const DropsSent& record) {
   state.workers.at(record.worker).drops.clear();
 }
 
-void carry_out(State& state, const Ticked& record) { state.now = record.at; }
+void carry_out(State& state, const Ticked& record) {
+  // A master that was not run (stopped, starved, just started) heard nothing
+  // either: silence and patience count from its awakening.
+  if (record.at - state.now > state.policy.ping_period) state.awake_since = record.at;
+  state.now = record.at;
+}
 
 }  // namespace
 

@@ -171,6 +171,7 @@ struct AcceptWorker {
 struct CloseWorker {
   WorkerId worker{};
   std::string reason;
+  std::string name;  ///< of the worker
 };
 
 /// Fetch the picture from the worker and store it safely; then PictureStored or

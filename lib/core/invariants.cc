@@ -32,7 +32,7 @@ std::string check_worker(const State& state, WorkerId id, const Worker& worker, 
     ++found.totals.running_tasks;
     if (task.kind == TaskKind::kProduce) found.runs[task.execution].push_back(task.shares);
     if (task.kind == TaskKind::kReduce) {
-      const auto reducing = execution->reducing.find(task.shares.begin);
+      const auto reducing = execution->reducing.find(task.shares);
       if (reducing == execution->reducing.end() || reducing->second != id) {
         return name + " merges a group that is not marked as being merged";
       }
@@ -82,6 +82,7 @@ std::string check_execution(const State& state, ExecutionId id, const Execution&
                             Found& found) {
   const std::string name = "execution " + execution.name;
   const bool ended = execution.phase >= ExecutionPhase::kFinished;
+  if (!ended) ++found.totals.running_executions;
   if (ended == static_cast<bool>(execution.ledger)) return name + " has ended with a ledger";
   if (execution.running_tasks != found.tasks[id]) return name + " miscounts its running tasks";
   if (ended) {
@@ -116,7 +117,7 @@ std::string check_execution(const State& state, ExecutionId id, const Execution&
     if (inside == nullptr) return name + " has a ready group without partials";
     const auto group = execution.ledger->group_of(inside->shares);
     if (!group || !execution.ledger->is_ready(*group)) return name + " offers an incomplete group";
-    if (execution.reducing.count(first) != 0) return name + " offers a group that is being merged";
+    if (execution.reducing.count(*group) != 0) return name + " offers a group that is being merged";
   }
   return check_work(state, id, execution, found);
 }
@@ -149,7 +150,8 @@ std::string State::check_invariants() const {
     if (running != session.running) broken = "session " + session.spec->name + " miscounts";
   });
   if (!broken.empty()) return broken;
-  if (totals.slots != found.totals.slots || totals.running_tasks != found.totals.running_tasks ||
+  if (totals.running_executions != found.totals.running_executions ||
+      totals.slots != found.totals.slots || totals.running_tasks != found.totals.running_tasks ||
       totals.pending_shares != found.totals.pending_shares ||
       totals.pending_reductions != found.totals.pending_reductions) {
     return "the totals differ from their parts";

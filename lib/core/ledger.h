@@ -50,6 +50,10 @@ class Ledger {
   std::uint32_t pending() const { return pending_shares_; }
   std::uint32_t counted() const { return counted_shares_; }
   ShareRange root() const { return {0, parallel_}; }
+  /// Disjoint, not adjacent, in order.
+  const std::vector<ShareRange>& pending_runs() const { return pending_; }
+  /// Groups of level kGroupLevel from this one on were never begun.
+  std::uint32_t next_group() const { return next_group_; }
 
   /// The run to render next: an aligned run of at most `max_shares` (a power of
   /// two up to kGroupShares). Prefers to go on at `next_share`, where the worker's
@@ -106,8 +110,8 @@ class Ledger {
   std::uint32_t parallel_;
   std::uint32_t pending_shares_;
   std::uint32_t counted_shares_ = 0;
-  std::uint32_t next_group_ = 0;     ///< groups of level kGroupLevel from here on were never begun
-  std::vector<ShareRange> pending_;  ///< disjoint, not adjacent, in order
+  std::uint32_t next_group_ = 0;
+  std::vector<ShareRange> pending_;
   std::map<std::uint32_t, HeldPartial> partials_;  ///< by first share
   std::vector<Level> levels_;                      ///< of groups, rising; the last is the root
   std::vector<std::uint32_t> covered_;  ///< shares of each group that partials of it cover

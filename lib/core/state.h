@@ -113,7 +113,7 @@ struct Execution {
   std::unique_ptr<Ledger> ledger;     ///< until the execution has ended
   std::map<std::pair<TaskKind, std::uint32_t>, Attempts> attempts;  ///< by first share
   std::map<std::uint32_t, std::vector<Holding>> groups;  ///< ready, not placed: by first share
-  std::map<std::uint32_t, WorkerId> reducing;            ///< placed groups: by first share
+  std::map<ShareRange, WorkerId> reducing;               ///< placed groups
   std::optional<Picture> picture;
 };
 
@@ -124,6 +124,7 @@ struct Arithmetic {
 };
 
 struct Totals {
+  std::uint64_t running_executions = 0;  ///< not yet ended
   std::uint64_t slots = 0;
   std::uint64_t running_tasks = 0;
   std::uint64_t pending_shares = 0;
@@ -135,7 +136,8 @@ struct State {
   explicit State(Policy p) : policy(p) {}
 
   Policy policy;
-  Timestamp now = 0;  ///< of the last tick
+  Timestamp now = 0;          ///< of the last tick
+  Timestamp awake_since = 0;  ///< of the first tick after the master was not run
   std::uint64_t next_worker = 1;
   std::uint64_t next_session = 1;
   std::uint64_t next_execution = 1;

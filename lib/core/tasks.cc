@@ -20,6 +20,17 @@ std::uint32_t run_size(const State& state, const Ledger& ledger) {
       std::bit_floor(std::clamp<std::uint64_t>(shares, 1, kGroupShares)));
 }
 
+/// What a worker says of times goes into sums and products: bounded, so that none
+/// overflows (25 attempts at 65,536 shares, times a run's 16).
+constexpr std::int64_t kLongestTaskUs = 86'400'000'000;
+
+TaskTimes bounded(const TaskTimes& times) {
+  const auto bound = [](std::int64_t us) {
+    return std::clamp<std::int64_t>(us, 0, kLongestTaskUs);
+  };
+  return {bound(times.fetching_us), bound(times.producing_us), bound(times.reducing_us)};
+}
+
 const Task* find_task(const Worker& worker, TaskId id) {
   const auto it = std::find_if(worker.tasks.begin(), worker.tasks.end(),
                                [&](const Task& task) { return task.id == id; });
@@ -112,7 +123,8 @@ void Decision::on(const WorkerFinished& event) {
   }
   const ExecutionId id = task->execution;
   const bool finish = task->finish;
-  record(TaskCounted{event.result.task, event.worker, event.result.times, event.result.bytes, now});
+  record(TaskCounted{event.result.task, event.worker, bounded(event.result.times),
+                     event.result.bytes, now});
   act(ExecutionChanged{id});
   if (finish) {
     const Execution& execution = state.executions.at(id);
@@ -152,7 +164,7 @@ void Decision::on(const WorkerFailed& event) {
   const std::string reason = event.failure.reason + " (worker " + worker->spec->name + ")";
   const bool lost_inputs = !event.failure.missing_inputs.empty();
   end_task(event.worker, task, lost_inputs ? TaskOutcome::kLost : TaskOutcome::kFailed,
-           event.failure.times, reason);
+           bounded(event.failure.times), reason);
   for (const TaskId missing : event.failure.missing_inputs) {
     const Execution& execution = state.executions.at(id);
     if (!execution.ledger) return;

@@ -9,8 +9,6 @@ namespace {
 
 /// Nothing heard for this many ping periods: lost.
 constexpr Timestamp kSilentPeriods = 3;
-/// A master that was not run for this many periods hears first and judges later.
-constexpr Timestamp kStalledPeriods = 1;
 /// A task may take this many times what its like took.
 constexpr Timestamp kPatience = 10;
 
@@ -62,7 +60,7 @@ void Decision::on(const WorkerHeard& event) {
 void Decision::lose_partial(ExecutionId id, ShareRange shares, const std::string& reason) {
   const Execution& execution = state.executions.at(id);
   if (const auto group = execution.ledger->group_of(shares)) {
-    const auto reducing = execution.reducing.find(group->begin);
+    const auto reducing = execution.reducing.find(*group);
     if (reducing != execution.reducing.end()) {
       const WorkerId worker = reducing->second;
       const auto& tasks = state.workers.at(worker).tasks;
@@ -92,8 +90,9 @@ void Decision::remove_worker(WorkerId id, const std::string& reason) {
     act(ExecutionChanged{execution});
   }
   for (const SessionId session : worker->sessions) act(SessionChanged{session});
+  std::string name = worker->spec->name;
   record(WorkerRemoved{id});
-  act(CloseWorker{id, reason});
+  act(CloseWorker{id, reason, std::move(name)});
 }
 
 void Decision::end_overdue_tasks(WorkerId id) {
@@ -102,7 +101,7 @@ void Decision::end_overdue_tasks(WorkerId id) {
     const Task task = worker.tasks[i];
     const Execution& execution = state.executions.at(task.execution);
     const Timestamp limit = time_limit(state.policy, execution, task);
-    if (now - task.placed_at <= limit) {
+    if (now - std::max(task.placed_at, state.awake_since) <= limit) {
       ++i;
       continue;
     }
@@ -115,12 +114,11 @@ void Decision::end_overdue_tasks(WorkerId id) {
 
 void Decision::on(const Tick&) {
   const Timestamp period = state.policy.ping_period;
-  const bool stalled = state.now != 0 && now - state.now > kStalledPeriods * period;
   record(Ticked{now});
   std::vector<WorkerId> silent;
   std::vector<WorkerId> busy;
   state.workers.for_each([&](WorkerId id, const Worker& worker) {
-    if (!stalled && now - worker.last_seen > kSilentPeriods * period) {
+    if (now - std::max(worker.last_seen, state.awake_since) > kSilentPeriods * period) {
       silent.push_back(id);
       return;
     }
