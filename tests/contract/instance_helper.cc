@@ -41,7 +41,7 @@ void report(const char* path) {
   const int own = ::dirfd(folder);
   while (const dirent* entry = ::readdir(folder)) {
     if (entry->d_name[0] == '.') continue;
-    const int fd = std::atoi(entry->d_name);
+    const int fd = std::stoi(entry->d_name);
     if (fd != own) descriptors.insert(fd);
   }
   ::closedir(folder);
@@ -99,7 +99,7 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     run_until_killed();
   }
-  if (role == "exit") return std::atoi(value);
+  if (role == "exit") return std::stoi(value);
   if (role == "complain") {
     const char* secret = std::getenv("FRANCINE_CLUSTER_SECRET");
     for (int i = 0; i < 1000; ++i) std::fprintf(stderr, "line %d\n", i);
