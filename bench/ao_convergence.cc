@@ -28,7 +28,7 @@ constexpr std::uint32_t kReferenceShares = 100 * kMostShares;
 // The outlines of the spheres, a few dozen pixels, make most of the error, so one
 // run alone would measure the slope to no better than 0.02.
 constexpr std::uint64_t kRuns = 32;
-constexpr const char* kSettings = R"({"width": 40, "height": 40})";
+constexpr const char* kSettings = R"({"width": 32, "height": 32})";
 
 using Sums = std::vector<double>;
 

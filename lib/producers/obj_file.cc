@@ -92,6 +92,18 @@ bool read_vertex(std::string_view line, Float3& vertex) {
   return true;
 }
 
+// Whether a line has a number of ten or more digits. The loader takes its
+// remainder, which may be the index of a vertex.
+bool has_overlong_number(std::string_view line) {
+  constexpr int kMostDigits = 9;
+  int digits = 0;
+  for (const char c : line) {
+    digits = c >= '0' && c <= '9' ? digits + 1 : 0;
+    if (digits > kMostDigits) return true;
+  }
+  return false;
+}
+
 // What the loader's callbacks fill.
 class MeshReader {
  public:
@@ -120,6 +132,7 @@ class MeshReader {
     if (corners.size() < 3) {
       return fail("a face has " + std::to_string(corners.size()) + " corners; it needs three");
     }
+    if (has_overlong_number(lines_.line())) return fail("a face has a number over 999,999,999");
     polygon_.clear();
     const std::size_t count = mesh_.vertices.size() - first_vertex_;
     for (const tinyobj::index_t& corner : corners) {
