@@ -261,8 +261,8 @@ class Master {
   class Impl;
 
  private:
-  explicit Master(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Master(std::shared_ptr<Impl> impl);
+  std::shared_ptr<Impl> impl_;  ///< handles refer to it weakly
 };
 
 }  // namespace francine

@@ -1,0 +1,153 @@
+// The public handles of master.h: thin, each a few shared pointers.
+
+#include <francine/master.h>
+
+#include <utility>
+
+#include "runtime/master_impl.h"
+
+namespace francine {
+namespace {
+
+/// A handle's way to a master that may be gone.
+using MasterRef = std::weak_ptr<Master::Impl>;
+
+Error gone() { return {ErrorCode::kUnavailable, "the master has stopped"}; }
+
+Error deleted() { return {ErrorCode::kNotFound, "no such session; it may have been deleted"}; }
+
+}  // namespace
+
+// --- Session --------------------------------------------------------------------
+
+class Session::Impl {
+ public:
+  Impl(MasterRef master_ref, std::shared_ptr<runtime::SessionRecord> session_record)
+      : master(std::move(master_ref)), record(std::move(session_record)) {}
+  ~Impl() {
+    if (!record->spec->unrecorded) return;
+    if (const auto living = master.lock()) living->forget_session(record->id);
+  }
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  const MasterRef master;
+  const std::shared_ptr<runtime::SessionRecord> record;
+};
+
+class Execution::Impl {
+ public:
+  Impl(std::shared_ptr<Session::Impl> session_impl,
+       std::shared_ptr<runtime::ExecutionRecord> execution_record)
+      : session(std::move(session_impl)), record(std::move(execution_record)) {}
+
+  /// Keeps an unrecorded session while its execution is wanted.
+  const std::shared_ptr<Session::Impl> session;
+  const std::shared_ptr<runtime::ExecutionRecord> record;
+};
+
+Session::Session(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+const std::string& Session::name() const { return impl_->record->spec->name; }
+
+Result<SessionInfo> Session::info() const {
+  if (impl_->record->deleted()) return deleted();
+  return impl_->record->info();
+}
+
+Result<Execution> Session::create_execution(const ExecutionRequest& request) const {
+  const auto master = impl_->master.lock();
+  if (!master) return gone();
+  auto record = master->create_execution(*impl_->record, request);
+  if (!record) return record.error();
+  return Execution(std::make_shared<Execution::Impl>(impl_, std::move(record).value()));
+}
+
+Result<Execution> Session::find_execution(std::string_view name) const {
+  auto record = impl_->record->find(name);
+  if (!record) {
+    return Error{ErrorCode::kNotFound, "no such execution of this session"};
+  }
+  return Execution(std::make_shared<Execution::Impl>(impl_, std::move(record)));
+}
+
+Result<void> Session::remove() const {
+  const auto master = impl_->master.lock();
+  if (!master) return gone();
+  return master->delete_session(impl_->record->id);
+}
+
+// --- Execution ------------------------------------------------------------------
+
+Execution::Execution(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+const std::string& Execution::name() const { return impl_->record->name; }
+
+ExecutionInfo Execution::info() const { return impl_->record->info(); }
+
+Result<std::shared_ptr<const EncodedImage>> Execution::wait() const {
+  impl_->record->wait(std::nullopt);
+  return result();
+}
+
+std::optional<Result<std::shared_ptr<const EncodedImage>>> Execution::wait_for(
+    std::chrono::milliseconds timeout) const {
+  if (!impl_->record->wait(std::chrono::steady_clock::now() + timeout)) return std::nullopt;
+  return result();
+}
+
+Result<std::shared_ptr<const EncodedImage>> Execution::result() const {
+  const auto master = impl_->session->master.lock();
+  if (!master) return gone();
+  return master->picture_of(*impl_->record);
+}
+
+Result<void> Execution::cancel() const {
+  const auto master = impl_->session->master.lock();
+  if (!master) return gone();
+  return master->cancel_execution(impl_->record->id, "a client asked for it");
+}
+
+void Execution::on_progress(std::function<void(const ExecutionInfo&)> callback) const {
+  const auto master = impl_->session->master.lock();
+  if (master) master->directory().add_callback(impl_->record, std::move(callback));
+}
+
+// --- Master ---------------------------------------------------------------------
+
+Master::Master(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Master::~Master() { impl_->stop(std::chrono::milliseconds(0)); }
+
+Result<std::unique_ptr<Master>> Master::start(MasterOptions options) {
+  auto impl = std::make_shared<Impl>(std::move(options));
+  if (auto started = impl->start(); !started) return started.error();
+  return std::unique_ptr<Master>(new Master(std::move(impl)));
+}
+
+Result<Session> Master::create_session(const SessionRequest& request) {
+  auto record = impl_->create_session(request);
+  if (!record) return record.error();
+  return Session(std::make_shared<Session::Impl>(impl_, std::move(record).value()));
+}
+
+Result<Session> Master::find_session(std::string_view name, std::string_view owner) {
+  auto record = impl_->find_session(name, owner);
+  if (!record) return record.error();
+  return Session(std::make_shared<Session::Impl>(impl_, std::move(record).value()));
+}
+
+Result<std::string> Master::put_resource(
+    const std::function<Result<std::size_t>(char* buffer, std::size_t size)>& read) {
+  return impl_->put_resource(read);
+}
+
+Result<std::string> Master::put_resource_file(const std::filesystem::path& path) {
+  return impl_->put_resource_file(path);
+}
+
+ClusterInfo Master::info() const { return impl_->info(); }
+
+void Master::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
+
+}  // namespace francine

@@ -1,0 +1,318 @@
+// Starting, stopping, and carrying out what the core decided.
+
+#include "runtime/master_impl.h"
+
+#include <algorithm>
+#include <thread>
+#include <utility>
+
+#include "base/crypto.h"
+#include "instances/table.h"
+#include "runtime/http_blobs.h"
+#include "runtime/in_process_worker.h"
+#include "scheduling/table.h"
+
+namespace francine {
+namespace {
+
+using runtime::CoreLoop;
+
+constexpr std::chrono::milliseconds kTickPeriod{100};
+/// Threads that fetch and store finished pictures, and forget them.
+constexpr std::size_t kJobThreads = 4;
+constexpr std::size_t kResultCacheBytes = std::size_t{64} << 20;
+constexpr std::uint32_t kMaxInstances = 10'000;
+
+core::Policy policy_of(const MasterOptions& options) {
+  const auto us = [](std::chrono::milliseconds duration) {
+    return core::Timestamp{std::chrono::microseconds(duration).count()};
+  };
+  core::Policy policy;
+  policy.max_attempts = options.limits.max_attempts;
+  policy.max_losses = options.limits.max_losses;
+  policy.max_sessions = options.limits.max_sessions;
+  policy.max_executions_per_session = options.limits.max_executions_per_session;
+  policy.max_updates = options.limits.max_updates;
+  policy.ping_period = us(options.ping_period);
+  policy.first_task_timeout = us(options.first_task_timeout);
+  policy.min_task_timeout = us(options.min_task_timeout);
+  return policy;
+}
+
+Error wrong_option(const std::string& sentence) { return {ErrorCode::kInvalidArgument, sentence}; }
+
+std::uint32_t cores() { return std::max(1U, std::thread::hardware_concurrency()); }
+
+Result<void> check(const MasterOptions& options) {
+  if (options.limits.max_parallel < 1 || options.limits.max_parallel > kMaxParallel) {
+    return wrong_option("limits.max_parallel must be 1 to " + std::to_string(kMaxParallel));
+  }
+  if (options.instances > kMaxInstances) {
+    return wrong_option("instances must be at most " + std::to_string(kMaxInstances));
+  }
+  if (options.slots_per_worker > runtime::kMaxSlots) {
+    return wrong_option("slots_per_worker must be at most " + std::to_string(runtime::kMaxSlots));
+  }
+  if (options.ping_period.count() < 1 || options.manage_interval.count() < 1) {
+    return wrong_option("ping_period and manage_interval must be at least 1 ms");
+  }
+  if (options.limits.max_attempts < 1 || options.limits.max_losses < 1) {
+    return wrong_option("limits.max_attempts and limits.max_losses must be at least 1");
+  }
+  return {};
+}
+
+}  // namespace
+
+Master::Impl::Impl(MasterOptions options) : options_(std::move(options)) {}
+
+Master::Impl::~Impl() { stop(std::chrono::milliseconds(0)); }
+
+Result<void> Master::Impl::start() {
+  if (auto good = check(options_); !good) return good;
+  auto found = instances::find_backend(options_.instance_type);
+  if (!found) return found.error();
+  const instances::BackendDescription& backend = **found;
+  if (backend.starts_instances()) {
+    if (options_.instances == 0)
+      options_.instances = backend.in_process ? 1 : std::max(2U, cores());
+    if (options_.slots_per_worker == 0) {
+      options_.slots_per_worker = std::max(1U, cores() / options_.instances);
+    }
+  } else if (options_.cluster_secret.empty()) {
+    return wrong_option("cluster_secret is empty: workers that dial in must know it");
+  }
+  if (options_.cluster_secret.empty()) options_.cluster_secret = base::random_hex(32);
+  if (!options_.instance_manager) {
+    options_.instance_manager = make_static_instance_manager(options_.instances);
+  }
+  if (!options_.scheduler) options_.scheduler = make_queue_scheduler();
+
+  auto producers = producers::ProducerTable::make(options_.producers);
+  if (!producers) return producers.error();
+  producers_.emplace(std::move(producers).value());
+  if (auto opened = open_data_dir(); !opened) return opened;
+
+  jobs_ = std::make_unique<runtime::JobPool>(kJobThreads);
+  directory_ = std::make_unique<runtime::Directory>([this](const runtime::StoredPicture& picture) {
+    if (picture.sha256.empty()) return;
+    jobs_->post([this, sha256 = picture.sha256](std::stop_token) { results_->drop(sha256); });
+  });
+  loop_ = std::make_unique<CoreLoop>(
+      policy_of(options_), options_.scheduler, kTickPeriod,
+      [this](const core::State& state, core::Effects& effects) { carry_out(state, effects); });
+  gateway_ = std::make_unique<runtime::Gateway>(
+      *loop_, runtime::GatewayOptions{.ping_period = options_.ping_period,
+                                      .log = options_.log,
+                                      .log_workers = !backend.starts_instances()});
+  if (auto opened = open_ports(backend); !opened) return opened;
+  {
+    const std::lock_guard lock(mutex_);
+    info_.instance_type = options_.instance_type;
+    info_.instance_manager = options_.instance_manager->name();
+    info_.scheduler = options_.scheduler->name();
+    info_.instances = options_.instances;
+  }
+  return start_instances(backend);
+}
+
+Result<void> Master::Impl::open_data_dir() {
+  if (auto made = data_dir_.make(options_.data_dir, "master"); !made) return made;
+  resources::ContentStoreOptions resources;
+  resources.directory = data_dir_.path() / "resources";
+  resources.max_file_bytes = options_.limits.max_resource_bytes;
+  resources.sync = true;
+  auto store = resources::ContentStore::make(std::move(resources));
+  if (!store) return store.error();
+  resources_ = std::move(store).value();
+  auto results = runtime::ResultStore::make(data_dir_.path() / "results", kResultCacheBytes);
+  if (!results) return results.error();
+  results_ = std::move(results).value();
+  return {};
+}
+
+Result<void> Master::Impl::open_ports(const instances::BackendDescription& backend) {
+  if (backend.in_process) {
+    memory_blobs_ = std::make_unique<runtime::MemoryBlobs>(*resources_);
+    return {};
+  }
+  const net::ClusterKeys keys(options_.cluster_secret);
+  http_blobs_ = std::make_unique<runtime::HttpBlobs>(keys);
+  runtime::ResourceServerOptions server;
+  server.bind_address = options_.bind_address;
+  server.port = options_.resource_port;
+  server.resources = resources_.get();
+  auto started = runtime::ResourceServer::start(server, keys);
+  if (!started) return started.error();
+  resource_server_ = std::move(started).value();
+  gateway_->set_endpoint(runtime::endpoint_of(options_.bind_address, resource_server_->port()));
+  auto port = gateway_->listen(options_.bind_address, options_.port, keys);
+  if (!port) return port.error();
+  const std::lock_guard lock(mutex_);
+  info_.port = *port;
+  info_.resource_port = resource_server_->port();
+  return {};
+}
+
+Result<void> Master::Impl::start_instances(const instances::BackendDescription& backend) {
+  runtime::InstanceControlOptions control;
+  control.backend = &backend;
+  control.manager = options_.instance_manager;
+  control.manage_interval = options_.manage_interval;
+  control.worker_command = options_.worker_command;
+  control.cluster_secret = options_.cluster_secret;
+  control.data_dir = data_dir_.path() / "workers";
+  control.slots = options_.slots_per_worker;
+  control.master_host = options_.bind_address;
+  control.master_port = info().port;
+  control.log = options_.log;
+  control.start_in_process = [this](const instances::LaunchSpec& spec,
+                                    instances::OnInstanceEnd) -> Result<std::shared_ptr<void>> {
+    runtime::InProcessWorkerOptions worker;
+    worker.name = spec.name;
+    worker.slots = options_.slots_per_worker;
+    worker.producers = options_.producers;
+    worker.data_dir = data_dir_.path() / "workers" / spec.name;
+    worker.log = options_.log;
+    runtime::MemoryLink link = runtime::make_memory_link();
+    auto started = runtime::InProcessWorker::start(std::move(worker), std::move(link.worker_end),
+                                                   *memory_blobs_);
+    if (!started) return started.error();
+    gateway_->adopt(std::move(link.master_end));
+    return std::shared_ptr<void>(std::move(started).value());
+  };
+  control_ = std::make_unique<runtime::InstanceControl>(*loop_, std::move(control));
+  loop_->start();
+  if (auto started = control_->start(); !started) return started;
+  if (!backend.starts_instances() || options_.instances == 0) return {};
+  return control_->wait_for_worker(options_.start_timeout);
+}
+
+void Master::Impl::stop(std::chrono::milliseconds grace) {
+  const std::lock_guard only_one(stop_mutex_);
+  if (stopping_ || !loop_) return;
+  refusing_ = true;
+  {
+    std::unique_lock lock(mutex_);
+    info_changed_.wait_for(lock, grace, [&] { return running_executions_ == 0; });
+    stopping_ = true;
+  }
+  // Nothing posts to what has ended: first who decides, then who acts.
+  loop_->stop();
+  directory_->end_all("the master has stopped");
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto& [id, promise] : requests_) {
+      core::Answer answer;
+      answer.result = Error{ErrorCode::kUnavailable, "the master has stopped"};
+      promise.set_value(std::move(answer));
+    }
+    requests_.clear();
+  }
+  if (control_) control_->stop();
+  gateway_->stop();
+  jobs_->stop();
+  resource_server_.reset();
+  directory_->stop();
+}
+
+ClusterInfo Master::Impl::info() const {
+  const std::lock_guard lock(mutex_);
+  return info_;
+}
+
+void Master::Impl::update_info(const core::State& state) {
+  bool idle = false;
+  {
+    const std::lock_guard lock(mutex_);
+    info_.workers = static_cast<std::uint32_t>(state.workers.size());
+    info_.slots = static_cast<std::uint32_t>(state.totals.slots);
+    info_.running_tasks = static_cast<std::uint32_t>(state.totals.running_tasks);
+    info_.free_slots = info_.slots - info_.running_tasks;
+    info_.pending_shares = state.totals.pending_shares;
+    running_executions_ = state.totals.running_executions;
+    idle = running_executions_ == 0;
+  }
+  if (idle && refusing_) info_changed_.notify_all();
+}
+
+void Master::Impl::carry_out(const core::State& state, core::Effects& effects) {
+  for (core::Action& action : effects.actions) {
+    if (!std::holds_alternative<core::Answer>(action)) carry_out_action(state, action);
+  }
+  directory_->update(state, effects.actions);
+  update_info(state);
+  // Last, so that who gets an answer finds what it speaks of.
+  for (core::Action& action : effects.actions) {
+    if (auto* answer = std::get_if<core::Answer>(&action)) settle(std::move(*answer));
+  }
+  control_->tick(state);
+}
+
+void Master::Impl::carry_out_action(const core::State& state, core::Action& action) {
+  struct Visitor {
+    Impl& impl;
+    const core::State& state;
+    void operator()(core::RunOn& a) const { impl.gateway_->send(a.worker, std::move(a.run)); }
+    void operator()(core::CancelOn& a) const { impl.gateway_->send(a.worker, a.cancel); }
+    void operator()(core::DropOn& a) const { impl.gateway_->send(a.worker, std::move(a.drop)); }
+    void operator()(core::DeleteCacheOn& a) const { impl.gateway_->send(a.worker, a.session); }
+    void operator()(core::PingWorker& a) const { impl.gateway_->send(a.worker, runtime::Ping{}); }
+    void operator()(core::AcceptWorker& a) const {
+      impl.gateway_->accept(a.connection, a.worker);
+      if (const core::Worker* worker = state.workers.find(a.worker)) {
+        impl.control_->on_joined(worker->spec->name);
+      }
+    }
+    void operator()(core::CloseWorker& a) const {
+      impl.gateway_->close(a.worker, a.reason);
+      impl.control_->on_left(a.name);
+    }
+    void operator()(core::StorePicture& a) const { impl.store_picture(state, a); }
+    void operator()(core::Note& a) const { impl.log(a.level, a.text); }
+    void operator()(core::Answer&) const {}            // settled last
+    void operator()(core::ExecutionChanged&) const {}  // carried over by the directory
+    void operator()(core::SessionChanged&) const {}
+  };
+  std::visit(Visitor{*this, state}, action);
+}
+
+void Master::Impl::store_picture(const core::State& state, const core::StorePicture& action) {
+  const core::Execution* execution = state.executions.find(action.execution);
+  if (execution == nullptr) return;  // deleted in the same turn
+  const bool recorded = !state.sessions.at(execution->session).spec->unrecorded;
+  jobs_->post([this, action, recorded](std::stop_token stop) {
+    auto stored = fetch_picture(action, recorded, std::move(stop));
+    if (stored) {
+      loop_->post(core::PictureStored{action.execution, action.task});
+    } else {
+      loop_->post(core::PictureLost{action.execution, action.task, stored.error().message});
+    }
+  });
+}
+
+Result<void> Master::Impl::fetch_picture(const core::StorePicture& action, bool recorded,
+                                         std::stop_token stop) {
+  runtime::Blobs& blobs = memory_blobs_ ? *memory_blobs_ : *http_blobs_;
+  auto picture = blobs.fetch_picture(action.endpoint, action.task, action.format, std::move(stop));
+  if (!picture) return picture.error();
+  if (base::sha256_hex((*picture)->bytes) != action.sha256) {
+    return Error{ErrorCode::kInternal, "the finished picture was damaged on its way"};
+  }
+  runtime::StoredPicture stored;
+  if (recorded) {
+    auto put = results_->put(*picture);
+    if (!put) return put.error();
+    stored.sha256 = *put;
+  } else {
+    stored.picture = *picture;
+  }
+  directory_->set_picture(action.execution, std::move(stored));
+  return {};
+}
+
+void Master::Impl::log(LogLevel level, const std::string& line) const {
+  if (options_.log) options_.log(level, line);
+}
+
+}  // namespace francine

@@ -1,0 +1,113 @@
+// Master::Impl: owns the parts of a master and wires them. No policy here: what
+// happens is decided in lib/core, who does it is one of the parts.
+//
+//     handles, REST --> requests (master_requests.cc) --> CoreLoop --> effects
+//     effects --> Gateway (workers), Directory (clients), JobPool (pictures),
+//                 InstanceControl (instances)     (carry_out, master_impl.cc)
+
+#ifndef FRANCINE_RUNTIME_MASTER_IMPL_H
+#define FRANCINE_RUNTIME_MASTER_IMPL_H
+
+#include <francine/master.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "net/cluster_keys.h"
+#include "producers/table.h"
+#include "resources/content_store.h"
+#include "runtime/blobs.h"
+#include "runtime/core_loop.h"
+#include "runtime/data_dir.h"
+#include "runtime/directory.h"
+#include "runtime/gateway.h"
+#include "runtime/instance_control.h"
+#include "runtime/job_pool.h"
+#include "runtime/memory_blobs.h"
+#include "runtime/resource_server.h"
+#include "runtime/result_store.h"
+
+namespace francine {
+
+class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
+ public:
+  explicit Impl(MasterOptions options);
+  ~Impl();
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  // master_impl.cc
+  Result<void> start();
+  void stop(std::chrono::milliseconds grace);
+  ClusterInfo info() const;
+
+  // master_requests.cc
+  Result<std::shared_ptr<runtime::SessionRecord>> create_session(const SessionRequest& request);
+  Result<std::shared_ptr<runtime::SessionRecord>> find_session(std::string_view name,
+                                                               std::string_view owner) const;
+  Result<std::shared_ptr<runtime::ExecutionRecord>> create_execution(
+      const runtime::SessionRecord& session, const ExecutionRequest& request);
+  Result<void> delete_session(SessionId id);
+  Result<void> cancel_execution(ExecutionId id, const std::string& reason);
+  /// Nobody waits for the answer.
+  void forget_session(SessionId id);
+  Result<std::string> put_resource(const resources::Reader& read);
+  Result<std::string> put_resource_file(const std::filesystem::path& path);
+  Result<std::shared_ptr<const EncodedImage>> picture_of(
+      const runtime::ExecutionRecord& execution) const;
+  runtime::Directory& directory() { return *directory_; }
+  bool stopped() const { return stopping_; }
+
+ private:
+  Result<void> open_data_dir();
+  Result<void> open_ports(const instances::BackendDescription& backend);
+  Result<void> start_instances(const instances::BackendDescription& backend);
+  void carry_out(const core::State& state, core::Effects& effects);
+  void carry_out_action(const core::State& state, core::Action& action);
+  void store_picture(const core::State& state, const core::StorePicture& action);
+  Result<void> fetch_picture(const core::StorePicture& action, bool recorded, std::stop_token stop);
+  void update_info(const core::State& state);
+  Result<core::Answer> ask(const std::function<core::Event(core::RequestId)>& make_event);
+  void settle(core::Answer answer);
+  Result<void> check_resources(const SessionRequest& request, core::SessionSpec& spec) const;
+  Result<void> check_files(const Producer& producer, const core::SessionSpec& spec) const;
+  Result<std::shared_ptr<core::ExecutionSpec>> make_spec(const runtime::SessionRecord& session,
+                                                         const ExecutionRequest& request,
+                                                         const std::string& settings) const;
+  void log(LogLevel level, const std::string& line) const;
+
+  MasterOptions options_;
+  runtime::DataDir data_dir_;
+  std::optional<producers::ProducerTable> producers_;
+  std::unique_ptr<resources::ContentStore> resources_;
+  std::unique_ptr<runtime::ResultStore> results_;
+  std::unique_ptr<runtime::Directory> directory_;
+  std::unique_ptr<runtime::MemoryBlobs> memory_blobs_;  ///< in_process only
+  std::unique_ptr<runtime::Blobs> http_blobs_;          ///< all others
+  std::unique_ptr<runtime::ResourceServer> resource_server_;
+  std::unique_ptr<runtime::CoreLoop> loop_;
+  std::unique_ptr<runtime::Gateway> gateway_;
+  std::unique_ptr<runtime::InstanceControl> control_;
+  std::unique_ptr<runtime::JobPool> jobs_;
+
+  std::atomic<bool> refusing_{false};  ///< no new requests
+  std::atomic<bool> stopping_{false};  ///< the loop ends or has ended
+  std::mutex stop_mutex_;
+
+  mutable std::mutex mutex_;  ///< of what follows
+  std::condition_variable info_changed_;
+  std::map<core::RequestId, std::promise<core::Answer>> requests_;
+  std::uint64_t next_request_ = 1;
+  ClusterInfo info_;
+  std::uint64_t running_executions_ = 0;
+};
+
+}  // namespace francine
+
+#endif  // FRANCINE_RUNTIME_MASTER_IMPL_H

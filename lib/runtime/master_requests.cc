@@ -1,0 +1,244 @@
+// What clients ask of a master: validated here, outside the loop, and decided by
+// the core. Nothing is recorded of a request that is refused.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/crypto.h"
+#include "resources/dst.h"
+#include "resources/session_files.h"
+#include "runtime/master_impl.h"
+
+namespace francine {
+namespace {
+
+constexpr std::size_t kNameBytes = 16;  ///< random: names cannot be guessed
+constexpr std::int32_t kMaxPriority = 100;
+/// Executions that update one session at once retry this often against each other.
+constexpr int kMaxUpdateConflicts = 1000;
+
+Error invalid(std::string sentence) { return {ErrorCode::kInvalidArgument, std::move(sentence)}; }
+
+Error unavailable() {
+  return {ErrorCode::kUnavailable, "the master is stopping; ask again when it is back"};
+}
+
+}  // namespace
+
+Result<core::Answer> Master::Impl::ask(
+    const std::function<core::Event(core::RequestId)>& make_event) {
+  if (refusing_) return unavailable();
+  std::future<core::Answer> future;
+  core::RequestId request{};
+  {
+    const std::lock_guard lock(mutex_);
+    // Under the lock: whoever stops the master settles all requests that are in
+    // the map by then.
+    if (stopping_) return unavailable();
+    request = core::RequestId{next_request_++};
+    future = requests_[request].get_future();
+  }
+  loop_->post(make_event(request));
+  core::Answer answer = future.get();
+  if (!answer.result.ok()) return answer.result.error();
+  return answer;
+}
+
+void Master::Impl::settle(core::Answer answer) {
+  std::promise<core::Answer> promise;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto it = requests_.find(answer.request);
+    if (it == requests_.end()) return;
+    promise = std::move(it->second);
+    requests_.erase(it);
+  }
+  promise.set_value(std::move(answer));
+}
+
+Result<void> Master::Impl::check_resources(const SessionRequest& request,
+                                           core::SessionSpec& spec) const {
+  if (request.resources.size() > options_.limits.max_resources_per_session) {
+    return invalid("resources must be at most " +
+                   std::to_string(options_.limits.max_resources_per_session) + " files, not " +
+                   std::to_string(request.resources.size()));
+  }
+  std::vector<std::string> dsts;
+  for (std::size_t i = 0; i < request.resources.size(); ++i) {
+    const ResourceRequest& resource = request.resources[i];
+    const std::string field = "resources[" + std::to_string(i) + "]";
+    if (resource.type != "upload") {
+      return invalid(field + ".type \"" + resource.type +
+                     "\" is not a resource provider of this server, which has: upload");
+    }
+    auto sha256 = resources::sha256_of_id(resource.id, field + ".id");
+    if (!sha256) return sha256.error();
+    auto size = resources_->size(*sha256);
+    if (!size) {
+      return invalid(field + ".id " + resource.id +
+                     " has not been uploaded; PUT /resources stores a file and answers its id");
+    }
+    dsts.push_back(resource.dst);
+    spec.resources.push_back({resource.type, resource.id, resource.dst, *sha256, *size});
+  }
+  return resources::check_dsts(dsts);
+}
+
+Result<void> Master::Impl::check_files(const Producer& producer,
+                                       const core::SessionSpec& spec) const {
+  std::vector<resources::SessionFile> files;
+  for (const core::Resource& resource : spec.resources) {
+    files.push_back({resource.dst, resource.sha256});
+  }
+  auto laid_out = resources::SessionFiles::lay_out(*resources_, data_dir_.path() / "checks", files,
+                                                   resources::Placing::kLink);
+  if (!laid_out) return laid_out.error();
+  return producer.check(laid_out->scene_files());
+}
+
+Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::create_session(
+    const SessionRequest& request) {
+  if (refusing_) return unavailable();
+  auto producer = producers_->find(request.producer);
+  if (!producer) return producer.error();
+  auto spec = std::make_shared<core::SessionSpec>();
+  spec->name = base::random_hex(kNameBytes);
+  spec->owner = request.owner;
+  spec->producer = request.producer;
+  spec->format = request.format;
+  spec->unrecorded = request.unrecorded;
+  if (!request.resources.empty()) {
+    if (auto good = check_resources(request, *spec); !good) return good.error();
+    if (auto good = check_files(**producer, *spec); !good) return good.error();
+  }
+  auto answer = ask([&](core::RequestId id) { return core::CreateSession{id, spec}; });
+  if (!answer) return answer.error();
+  auto record = directory_->session(answer->session);
+  if (!record) return Error{ErrorCode::kNotFound, "the session has been deleted meanwhile"};
+  return record;
+}
+
+Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::find_session(
+    std::string_view name, std::string_view owner) const {
+  auto record = directory_->find_session(name);
+  if (!record || record->spec->owner != owner || record->spec->unrecorded) {
+    return Error{ErrorCode::kNotFound, "no such session; it may have been deleted"};
+  }
+  return record;
+}
+
+Result<std::shared_ptr<core::ExecutionSpec>> Master::Impl::make_spec(
+    const runtime::SessionRecord& session, const ExecutionRequest& request,
+    const std::string& settings) const {
+  auto producer = producers_->find(session.spec->producer);
+  if (!producer) return producer.error();
+  auto spec = std::make_shared<core::ExecutionSpec>();
+  spec->parallel = request.parallel;
+  spec->seed = request.seed;
+  spec->priority = request.priority;
+  spec->settings = settings;
+  if (!request.update.empty()) {
+    auto updated = (*producer)->apply_update(settings, request.update);
+    if (!updated) return updated.error();
+    if (updated->size() > options_.limits.max_update_bytes) {
+      return invalid("update makes the session's settings larger than " +
+                     std::to_string(options_.limits.max_update_bytes) + " bytes");
+    }
+    spec->settings = std::move(updated).value();
+  }
+  auto size = (*producer)->image_size(spec->settings);
+  if (!size) return size.error();
+  if (size->width < 1 || size->height < 1 || size->pixels() > options_.limits.max_pixels) {
+    return invalid("update.width times update.height must be at most " +
+                   std::to_string(options_.limits.max_pixels) + " pixels, not " +
+                   std::to_string(size->width) + " x " + std::to_string(size->height));
+  }
+  spec->size = *size;
+  return spec;
+}
+
+Result<std::shared_ptr<runtime::ExecutionRecord>> Master::Impl::create_execution(
+    const runtime::SessionRecord& session, const ExecutionRequest& request) {
+  const Limits& limits = options_.limits;
+  if (request.parallel < 1 || request.parallel > limits.max_parallel) {
+    return invalid("parallel must be an integer from 1 to " + std::to_string(limits.max_parallel) +
+                   ", not " + std::to_string(request.parallel));
+  }
+  if (request.priority < -kMaxPriority || request.priority > kMaxPriority) {
+    return invalid("priority must be an integer from -100 to 100, not " +
+                   std::to_string(request.priority));
+  }
+  if (request.update.size() > limits.max_update_bytes) {
+    return Error{ErrorCode::kTooLarge,
+                 "update must be at most " + std::to_string(limits.max_update_bytes) + " bytes"};
+  }
+  for (int attempt = 0; attempt < kMaxUpdateConflicts; ++attempt) {
+    // The update is applied here, to a version; the core accepts it if that is
+    // still the session's version when the event comes to its turn.
+    const auto [settings, version] = session.settings();
+    auto spec = make_spec(session, request, *settings);
+    if (!spec) return spec.error();
+    const std::string name = base::random_hex(kNameBytes);
+    auto answer = ask([&](core::RequestId id) {
+      return core::CreateExecution{id, session.id, name, request.update, version, *spec};
+    });
+    if (!answer && answer.error().code == ErrorCode::kConflict && !session.deleted()) continue;
+    if (!answer) return answer.error();
+    auto record = directory_->execution(answer->execution);
+    if (!record) return Error{ErrorCode::kNotFound, "the session has been deleted meanwhile"};
+    return record;
+  }
+  return Error{ErrorCode::kUnavailable, "too many updates of this session at once; ask again"};
+}
+
+Result<void> Master::Impl::delete_session(SessionId id) {
+  auto answer = ask([&](core::RequestId request) { return core::DeleteSession{request, id}; });
+  if (!answer) return answer.error();
+  return {};
+}
+
+void Master::Impl::forget_session(SessionId id) {
+  loop_->post(core::DeleteSession{core::RequestId{}, id});
+}
+
+Result<void> Master::Impl::cancel_execution(ExecutionId id, const std::string& reason) {
+  auto answer = ask([&](core::RequestId request) {
+    return core::CancelExecution{request, id, reason};
+  });
+  if (!answer) return answer.error();
+  return {};
+}
+
+Result<std::string> Master::Impl::put_resource(const resources::Reader& read) {
+  if (refusing_) return unavailable();
+  auto stored = resources_->put(read);
+  if (!stored) return stored.error();
+  return resources::content_id(stored->sha256);
+}
+
+Result<std::string> Master::Impl::put_resource_file(const std::filesystem::path& path) {
+  if (refusing_) return unavailable();
+  auto stored = resources_->put_file(path);
+  if (!stored) return stored.error();
+  return resources::content_id(stored->sha256);
+}
+
+Result<std::shared_ptr<const EncodedImage>> Master::Impl::picture_of(
+    const runtime::ExecutionRecord& execution) const {
+  const ExecutionInfo info = execution.info();
+  switch (info.state) {
+    case ExecutionState::kRunning:
+      return Error{ErrorCode::kConflict, "the execution has not finished yet; ask again later"};
+    case ExecutionState::kFailed:
+      return Error{ErrorCode::kInternal, "the execution failed: " + info.error};
+    case ExecutionState::kCancelled:
+      return Error{ErrorCode::kCancelled, "the execution was cancelled: " + info.error};
+    case ExecutionState::kFinished:
+      break;
+  }
+  const runtime::StoredPicture stored = execution.picture();
+  if (stored.picture) return stored.picture;
+  return results_->get(stored.sha256, execution.format);
+}
+
+}  // namespace francine
