@@ -1,9 +1,11 @@
 // queue: work in the order of its keys, each class on the free workers that hold
-// the most of what it needs. O(free workers used + placements) a plan, not
-// O(cluster).
+// the most of what it needs. A plan costs what it gives away, not what the cluster
+// has: O(classes looked at + placements + free workers that were in vain).
 
 #include <algorithm>
 #include <map>
+#include <utility>
+#include <vector>
 
 #include <francine/scheduler.h>
 
@@ -18,13 +20,19 @@ class QueueScheduler final : public Scheduler {
     view_ = &view;
     plan_ = &plan;
     given_.clear();
+    exhausted_.clear();
     cursor_ = view.next_free_worker(std::nullopt);
     full_ = !cursor_.has_value();
     for (const auto& [key, work] : view.work()) {
       if (full_) return;
       std::uint32_t wanted = work.pending;
-      give_to_holders(key, work, wanted);
-      give_in_turn(key, work, wanted, /*also_laden=*/false);
+      if (is_exhausted(work.arithmetic, /*also_laden=*/true)) continue;
+      if (key.kind == TaskKind::kReduce) {
+        give_to_largest_holder(key, work, wanted);
+      } else {
+        give_to_holders(key, work, wanted);
+        give_in_turn(key, work, wanted, /*also_laden=*/false);
+      }
       give_in_turn(key, work, wanted, /*also_laden=*/true);
     }
   }
@@ -32,6 +40,12 @@ class QueueScheduler final : public Scheduler {
  private:
   /// Holders beyond what is wanted are looked at only so far: many may be busy.
   static constexpr std::size_t kLookAhead = 64;
+
+  /// No free slot is left for such work, and none appears during a plan.
+  bool is_exhausted(std::uint32_t arithmetic, bool also_laden) const {
+    return std::find(exhausted_.begin(), exhausted_.end(), std::pair(arithmetic, also_laden)) !=
+           exhausted_.end();
+  }
 
   std::uint32_t free_slots(const WorkerView& worker) const {
     const auto given = given_.find(worker.id);
@@ -49,31 +63,44 @@ class QueueScheduler final : public Scheduler {
     ++given_[worker];
   }
 
+  /// One merging task: where the most bytes are. At most as many holders as partials.
+  void give_to_largest_holder(const WorkKey& key, const WorkClass& work, std::uint32_t& wanted) {
+    const Holding* best = nullptr;
+    for (const Holding& holding : view_->holders(key)) {
+      if (best != nullptr && holding.bytes <= best->bytes) continue;
+      const WorkerView worker = view_->worker(holding.worker);
+      if (fits(key, work, worker, true) && free_slots(worker) > 0) best = &holding;
+    }
+    if (best == nullptr) return;
+    give(key, best->worker);
+    --wanted;
+  }
+
+  /// Goes through the holders and through the free workers side by side: whichever
+  /// row ends first, every free holder has been met. Often all but a few hold the
+  /// session and are busy, or few hold it and all are free.
   void give_to_holders(const WorkKey& key, const WorkClass& work, std::uint32_t& wanted) {
     const auto holders = view_->holders(key);
-    if (key.kind == TaskKind::kReduce) {
-      // One task: where the most bytes are. At most as many holders as partials.
-      const Holding* best = nullptr;
-      for (const Holding& holding : holders) {
-        if ((best == nullptr || holding.bytes > best->bytes) &&
-            free_slots(view_->worker(holding.worker)) > 0 &&
-            fits(key, work, view_->worker(holding.worker), true)) {
-          best = &holding;
-        }
+    auto free = holders.empty() ? std::nullopt : cursor_;
+    const std::size_t looks = std::min(holders.size(), kLookAhead + 4 * std::size_t{wanted});
+    for (std::size_t i = 0; i < looks && free && wanted > 0; ++i) {
+      give_all_slots(key, work, view_->worker(holders[i].worker), wanted);
+      if (std::binary_search(
+              holders.begin(), holders.end(), Holding{*free, 0},
+              [](const Holding& a, const Holding& b) { return a.worker < b.worker; })) {
+        give_all_slots(key, work, view_->worker(*free), wanted);
       }
-      if (best == nullptr) return;
-      give(key, best->worker);
-      --wanted;
-      return;
+      free = view_->next_free_worker(free);
+      if (!free) free = view_->next_free_worker(std::nullopt);
+      if (free == cursor_) return;
     }
-    const std::size_t looked_at = std::min(holders.size(), kLookAhead + 4 * std::size_t{wanted});
-    for (const Holding& holding : holders.first(looked_at)) {
-      if (wanted == 0) return;
-      const WorkerView worker = view_->worker(holding.worker);
-      if (!fits(key, work, worker, false)) continue;
-      for (std::uint32_t slot = free_slots(worker); slot > 0 && wanted > 0; --slot, --wanted) {
-        give(key, holding.worker);
-      }
+  }
+
+  void give_all_slots(const WorkKey& key, const WorkClass& work, const WorkerView& worker,
+                      std::uint32_t& wanted) {
+    if (worker.free_slots == 0 || !fits(key, work, worker, false)) return;
+    for (std::uint32_t slot = free_slots(worker); slot > 0 && wanted > 0; --slot, --wanted) {
+      give(key, worker.id);
     }
   }
 
@@ -81,6 +108,7 @@ class QueueScheduler final : public Scheduler {
   /// whole round gave nothing.
   void give_in_turn(const WorkKey& key, const WorkClass& work, std::uint32_t& wanted,
                     bool also_laden) {
+    if (wanted == 0 || is_exhausted(work.arithmetic, also_laden)) return;
     bool gave = false;
     bool any_free = false;
     const auto start = cursor_;
@@ -99,6 +127,7 @@ class QueueScheduler final : public Scheduler {
       if (cursor_ != start) continue;
       if (!gave) {
         full_ = !any_free;
+        exhausted_.push_back({work.arithmetic, also_laden});
         return;
       }
       gave = false;
@@ -109,8 +138,10 @@ class QueueScheduler final : public Scheduler {
   const ClusterView* view_ = nullptr;
   std::vector<Placement>* plan_ = nullptr;
   std::map<WorkerId, std::uint32_t> given_;  ///< slots given in this plan
-  std::optional<WorkerId> cursor_;           ///< the free worker whose turn it is
-  bool full_ = false;                        ///< every free slot has been given
+  /// Kinds of work that a whole round found no slot for; as many as arithmetics.
+  std::vector<std::pair<std::uint32_t, bool>> exhausted_;
+  std::optional<WorkerId> cursor_;  ///< the free worker whose turn it is
+  bool full_ = false;               ///< every free slot has been given
 };
 
 }  // namespace
