@@ -16,7 +16,8 @@
 namespace francine::image {
 namespace {
 
-// Level 1 is twice as fast as the library's usual 4 and a percent larger on noise.
+// Noisy pictures take half the time of the library's usual level 4, and a tenth more
+// bytes.
 constexpr int kZipLevel = 1;
 
 // ZIP compresses 16 rows at once.

@@ -63,16 +63,16 @@ class Recycler {
   }
 
   void give(void* mapping, std::size_t bytes) {
+    if (bytes > kMostBytes) {
+      ::munmap(mapping, bytes);
+      return;
+    }
     ::madvise(mapping, bytes, MADV_FREE);
     const std::lock_guard lock(mutex_);
     while (!kept_.empty() && (kept_bytes_ + bytes > kMostBytes || kept_.size() == kMost)) {
       ::munmap(kept_.front().mapping, kept_.front().bytes);
       kept_bytes_ -= kept_.front().bytes;
       kept_.erase(kept_.begin());
-    }
-    if (bytes > kMostBytes) {
-      ::munmap(mapping, bytes);
-      return;
     }
     kept_.push_back({mapping, bytes});
     kept_bytes_ += bytes;
