@@ -44,11 +44,11 @@ std::string host_name() {
 }
 
 std::string default_name() {
-  const std::string suffix = "-" + std::to_string(::getpid());
-  std::string name = host_name().substr(0, kMaxNameBytes - suffix.size());
+  const std::string suffix = std::to_string(::getpid());
+  std::string name = host_name().substr(0, kMaxNameBytes - suffix.size() - 1);
   std::ranges::replace_if(
       name, [](char c) { return !is_name_character(c); }, '-');
-  return name + suffix;
+  return name + '-' + suffix;
 }
 
 Result<void> check(const WorkerOptions& options) {

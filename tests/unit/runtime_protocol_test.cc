@@ -213,8 +213,8 @@ TEST_CASE("descriptions are sent once, and again when they may be forgotten") {
     core::RunTask run = make_run(i, {0, 1}, 1);
     run.session_id = SessionId{session};
     run.execution_id = ExecutionId{execution};
-    run.session = make_session("s" + std::to_string(session));
-    run.execution = make_execution(1, "e" + std::to_string(execution));
+    run.session = make_session(std::to_string(session));
+    run.execution = make_execution(1, std::to_string(execution));
     const std::string frame = wire.encode(run);
     described += frame.find("executionSpec") != std::string::npos ? 1U : 0U;
     const auto decoded = wire.master_decoder.decode(frame, [&](auto&& words) {
