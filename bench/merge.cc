@@ -6,24 +6,29 @@
 //                       threads (STREAM's "add": McCalpin 1995), both counted as two
 //                       or more reads and one write, whatever the caches do besides.
 //                       The partials that are merged take more than 1 GiB.
-//     merge-encoded     encoded noisy 1080p partials that one core takes from memory
-//                       in pieces as a socket gives them, decodes and merges, a second
-//                       (beside it, the figures that choose_encoding() is made of)
+//     merge-encoded     encoded noisy 1080p partials that one core fetches over HTTP (from
+//                       a server in this process; its threads are not counted),
+//                       decodes as they arrive and merges, a second of that core;
+//                       beside it, what choose_encoding() is made of
 
 #include <time.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <random>
 #include <span>
+#include <stdexcept>
+#include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "image/merge.h"
 #include "image/partial_codec.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
 #include "report.h"
 
 namespace {
@@ -164,30 +169,54 @@ void bench_bandwidth(unsigned threads) {
       .print();
 }
 
-// Fetches, decodes and merges on the calling thread. The pieces are copied first,
-// as a socket's would be.
-void merge_encoded(const std::vector<std::vector<std::uint8_t>>& encoded, double& decode_seconds) {
-  constexpr std::size_t piece_bytes = 256 << 10;
-  const auto parallel = static_cast<std::uint32_t>(encoded.size());
-  std::vector<std::uint8_t> piece(piece_bytes);
-  image::TreeMerger merger(parallel, {0, parallel});
-  for (const std::vector<std::uint8_t>& bytes : encoded) {
-    image::PartialDecoder decoder;
-    decode_seconds += core_seconds_of([&] {
-      for (std::size_t at = 0; at < bytes.size(); at += piece_bytes) {
-        const std::size_t size = std::min(piece_bytes, bytes.size() - at);
-        std::memcpy(piece.data(), bytes.data() + at, size);
-        require(decoder.feed(std::span(piece).first(size)));
-      }
+using Encoded = std::shared_ptr<const std::vector<std::uint8_t>>;
+
+// Another worker's resource port, as far as partials go.
+class Holder {
+ public:
+  explicit Holder(std::vector<Encoded> partials) : partials_(std::move(partials)), server_({}) {
+    server_.route("GET", "/partials/:index", [this](net::HttpRequest& request) {
+      net::HttpResponse response;
+      response.content_type = "application/octet-stream";
+      response.bytes = partials_.at(std::stoul(std::string(request.capture("index"))));
+      return response;
     });
+    require(server_.start());
+  }
+
+  std::uint32_t count() const { return static_cast<std::uint32_t>(partials_.size()); }
+  std::string url(std::uint32_t index) const {
+    return "http://127.0.0.1:" + std::to_string(server_.port()) + "/partials/" +
+           std::to_string(index);
+  }
+
+ private:
+  std::vector<Encoded> partials_;
+  net::HttpServer server_;
+};
+
+// Fetches, decodes and merges on the calling thread; says how long decoding took.
+double merge_fetched(net::HttpClient& client, const Holder& holder) {
+  double decode_seconds = 0;
+  image::TreeMerger merger(holder.count(), {0, holder.count()});
+  for (std::uint32_t index = 0; index < holder.count(); ++index) {
+    image::PartialDecoder decoder;
+    const auto sink = [&](std::span<const std::uint8_t> piece) {
+      Result<void> fed;
+      decode_seconds += core_seconds_of([&] { fed = decoder.feed(piece); });
+      return fed;
+    };
+    const auto answer = client.get(holder.url(index), {}, sink, std::uint64_t{1} << 30);
+    if (!answer.value().success()) throw std::runtime_error("a partial was not found");
     require(merger.add(std::move(decoder.finish().value())));
   }
   static_cast<void>(merger.finish().value());
+  return decode_seconds;
 }
 
 void bench_encoded(PartialEncoding encoding, const char* encoding_name, bool grey) {
   constexpr std::uint32_t count = 16;
-  std::vector<std::vector<std::uint8_t>> encoded;
+  std::vector<Encoded> encoded;
   std::vector<double> encode_seconds;
   double bytes = 0;
   double encoded_bytes = 0;
@@ -200,15 +229,18 @@ void bench_encoded(PartialEncoding encoding, const char* encoding_name, bool gre
       image::PartialEncoder encoder(partial, encoding);
       while (!encoder.next().empty()) continue;
     }));
-    encoded.push_back(image::encode_partial(partial, encoding));
+    encoded.push_back(std::make_shared<const std::vector<std::uint8_t>>(
+        image::encode_partial(partial, encoding)));
     bytes += static_cast<double>(partial->size_bytes());
-    encoded_bytes += static_cast<double>(encoded.back().size());
+    encoded_bytes += static_cast<double>(encoded.back()->size());
   }
+  const Holder holder(std::move(encoded));
+  net::HttpClient client;
   std::vector<double> rates;
   std::vector<double> decode_ms;
   for (int round = 0; round < kRounds; ++round) {
     double decode_seconds = 0;
-    const double seconds = core_seconds_of([&] { merge_encoded(encoded, decode_seconds); });
+    const double seconds = core_seconds_of([&] { decode_seconds = merge_fetched(client, holder); });
     rates.push_back(count / seconds);
     decode_ms.push_back(decode_seconds / count * 1e3);
   }

@@ -62,6 +62,7 @@ PartialEncoding choose_encoding(double link_bytes_per_second);
 /// Encodes a partial piece by piece, so that encoding overlaps sending.
 class PartialEncoder {
  public:
+  /// The partial must be there and have an image. Throws std::bad_alloc.
   PartialEncoder(std::shared_ptr<const Partial> partial, PartialEncoding encoding);
   ~PartialEncoder();
   PartialEncoder(const PartialEncoder&) = delete;
