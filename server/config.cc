@@ -143,10 +143,6 @@ void warn_of_pending(const Settings& settings, std::vector<std::string>& warning
   }
 }
 
-std::chrono::milliseconds milliseconds(double seconds) {
-  return std::chrono::milliseconds(std::llround(seconds * 1000));
-}
-
 /// The secret in `file`, without the line's end.
 Result<std::string> read_secret(const std::string& file) {
   Result<std::string> text = read_file(file);
@@ -299,6 +295,10 @@ Result<WorkerOptions> worker_options(const WorkerConfig& config, const Environme
   options.orphan_timeout = std::chrono::milliseconds(config.orphan_timeout);
   options.log = std::move(log);
   return options;
+}
+
+std::chrono::milliseconds milliseconds(double seconds) {
+  return std::chrono::milliseconds(std::llround(seconds * 1000));
 }
 
 LogLevel log_level(std::string_view name) {

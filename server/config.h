@@ -15,6 +15,7 @@
 #ifndef FRANCINE_SERVER_CONFIG_H
 #define FRANCINE_SERVER_CONFIG_H
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -132,6 +133,7 @@ Result<WorkerOptions> worker_options(const WorkerConfig& config, const Environme
                                      LogSink log);
 
 Limits limits(const MasterConfig& config);
+std::chrono::milliseconds milliseconds(double seconds);
 LogLevel log_level(std::string_view name);
 
 }  // namespace francine::server

@@ -1,9 +1,11 @@
-#include <cmath>
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <stop_token>
+#include <thread>
 #include <utility>
 
 #include <francine/master.h>
@@ -87,6 +89,20 @@ RestOptions rest_options(const MasterConfig& config) {
   return options;
 }
 
+/// Requests have `grace` to end. What still runs then ends as cancelled, so those who
+/// wait for it are told before their connections are closed.
+void stop_in_order(Rest& rest, Master& master, std::chrono::milliseconds grace) {
+  constexpr std::chrono::seconds kTimeToAnswer{2};
+  std::mutex mutex;
+  std::condition_variable_any wake;
+  const std::jthread impatience([&](const std::stop_token& answered) {
+    std::unique_lock lock(mutex);
+    wake.wait_for(lock, answered, grace, [] { return false; });
+    master.stop();
+  });
+  rest.stop(grace + kTimeToAnswer);
+}
+
 void print_ready(const Rest& rest, const ClusterInfo& info) {
   std::printf("francine-server ready: rest=%u rpc=%u resource=%u workers=%u\n", rest.port(),
               info.port, info.resource_port, info.workers);
@@ -109,8 +125,7 @@ int serve(const MasterConfig& config, MasterOptions options) {
   signals.listen([&stop](int count) { stop.on_signal(count); });
   print_ready(rest, (*master)->info());
   stop.wait();
-  rest.stop(std::chrono::milliseconds(std::llround(config.shutdown_grace * 1000)));
-  (*master)->stop();
+  stop_in_order(rest, **master, milliseconds(config.shutdown_grace));
   log_line(LogLevel::kInfo, "stopped");
   return kExitOk;
 }

@@ -134,7 +134,7 @@ void Rest::add_service(std::uint64_t max_resource_bytes) {
   http_.route("GET", "/", [this](HttpRequest& request) {
     if (request.method() == "HEAD") {  // says what would come, without rendering it
       HttpResponse response;
-      response.content_type = api::content_type(Format::kJpg);
+      response.headers.emplace_back("Content-Type", api::content_type(Format::kJpg));
       return response;
     }
     return answer(commands_.render_demo(request.query("parallel"), request.query("format"),

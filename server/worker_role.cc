@@ -17,8 +17,8 @@ constexpr std::string_view kUsage = R"(francine-server worker: renders for a mas
   FRANCINE_CLUSTER_SECRET=... francine-server worker --master-host HOST [FLAGS]
 
 It dials the master until that answers. SIGTERM or SIGINT ends it. Exit code 0:
-ended as told, or without a master for too long; 1: it could not start, or the
-master refused it; 2: flags are wrong.
+ended as told; 1: it could not start, the master refused it, or it had no master
+for --orphan-timeout; 2: flags are wrong.
 
   --help
 )";

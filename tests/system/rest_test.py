@@ -236,8 +236,7 @@ class Meshes(SystemTest):
         server = self.server(workers=1)
         pieces = [bytes([i]) * 70_000 for i in range(20)]
         whole = server.upload(b"".join(pieces))
-        chunked = server.request("PUT", "/resources", body=iter(pieces),
-                                 headers={"Transfer-Encoding": "chunked"})
+        chunked = server.request("PUT", "/resources", body=iter(pieces))
         self.assertEqual(chunked.json(), {"id": whole})
 
 

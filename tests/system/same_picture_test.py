@@ -4,6 +4,7 @@
 import os
 import random
 import signal
+import time
 import unittest
 
 from harness import SLOWNESS, SystemTest, wait_until
@@ -67,34 +68,45 @@ class SamePicture(SystemTest):
 
 
 class Kills(SystemTest):
+    def settled_workers(self, server):
+        """The workers that have lived for more than a second. Those that end sooner
+        are replaced later and later, as programs that cannot work should be; this
+        test is of the executions, not of that."""
+        def found():
+            now = time.monotonic()
+            pids = server.worker_pids()
+            self.first_seen = {pid: self.first_seen.get(pid, now) for pid in pids}
+            return [pid for pid in pids if now - self.first_seen[pid] > 1.2]
+        return wait_until("there is a settled worker", found, 60)
+
     def test_a_worker_killed_in_each_of_100_executions(self):
         seed = random.SystemRandom().randrange(1 << 32)
         print(f"seed {seed}", flush=True)
         chance = random.Random(seed)
         count = 100 if SLOWNESS == 1 else 10
         server = self.server(workers=4)
+        self.first_seen = {}
         name = server.new_session(format="exr")
         executions = f"/sessions/{name}/executions"
         reference = server.post(f"{executions}?block=true",
                                 {"parallel": PARALLEL, "update": SMALL}).sha256
-        killed = 0
+        retries = 0
         for i in range(count):
             with self.subTest(seed=seed, execution=i):
+                victim = chance.choice(self.settled_workers(server))
                 execution = server.post(executions, {"parallel": PARALLEL}).json()["name"]
                 path = f"{executions}/{execution}"
                 # After so many shares: 0 is at once, the last while it is reduced.
                 moment = chance.randint(0, PARALLEL)
                 wait_until("so many shares are done",
                            lambda: server.get(path).json()["progress"] >= moment, 60)
-                pids = server.worker_pids()
-                if pids:
-                    os.kill(chance.choice(pids), signal.SIGKILL)
-                    killed += 1
+                os.kill(victim, signal.SIGKILL)
                 wait_until("it has ended", lambda: server.get(path).json()["finished"], 120)
                 info = server.get(path).json()
                 self.assertEqual(info["state"], "finished", info)
+                retries += info["retries"]
                 self.assertEqual(server.get(f"{path}/result").sha256, reference)
-        self.assertGreater(killed, count * 0.9)
+        self.assertGreater(retries, 0, "no kill hit anything")
         self.assert_stops_clean(server)
 
 
