@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBufferBytes = 256 << 10;
+constexpr std::size_t kBufferBytes = 64 << 10;
 constexpr std::size_t kFanOutDigits = 2;
 constexpr std::string_view kIdPrefix = "sha256:";
 constexpr const char* kIncoming = "incoming";
@@ -95,12 +95,13 @@ Reader reader_of(int file, std::string name) {
 
 /// Hands all that `read` gives to `take`.
 Result<void> pump(const Reader& read, const std::function<Result<void>(std::string_view)>& take) {
-  std::vector<char> buffer(kBufferBytes);
+  // Not zeroed: a small file shall not pay for pages that it does not use.
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBufferBytes);
   for (;;) {
-    auto count = read(buffer.data(), buffer.size());
+    auto count = read(buffer.get(), kBufferBytes);
     if (!count.ok()) return count.error();
     if (*count == 0) return {};
-    if (auto taken = take({buffer.data(), *count}); !taken.ok()) return taken;
+    if (auto taken = take({buffer.get(), *count}); !taken.ok()) return taken;
   }
 }
 
@@ -230,7 +231,10 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, std::string_vie
   });
   if (!pumped.ok()) return fail(pumped.error());
   stored.sha256 = base::hex(hasher.finish());
-  return settle(incoming, file.get(), std::move(stored), sha256);
+  auto settled = settle(incoming, file.get(), std::move(stored), sha256);
+  // Where both names are links to one file already, rename() leaves the old one.
+  ::unlink(incoming.c_str());
+  return settled;
 }
 
 Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, StoredFile stored,
@@ -248,11 +252,14 @@ Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, Stor
   if (options_.sync && ::fsync(file) != 0) return fail(store_error(errno, what));
   const fs::path target = path(stored.sha256);
   const fs::path folder = target.parent_path();
-  const bool made = ::mkdir(folder.c_str(), 0700) == 0;
-  if (!made && errno != EEXIST) return fail(store_error(errno, what));
-  if (::rename(incoming.c_str(), target.c_str()) != 0) return fail(store_error(errno, what));
-  // Where both are links to one file already, rename() leaves the old name.
-  ::unlink(incoming.c_str());
+  int renamed = ::rename(incoming.c_str(), target.c_str());
+  if (renamed != 0 && errno == ENOENT) {
+    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+      return fail(store_error(errno, what));
+    }
+    renamed = ::rename(incoming.c_str(), target.c_str());
+  }
+  if (renamed != 0) return fail(store_error(errno, what));
   if (options_.sync) {
     if (auto synced = sync_directory(folder); !synced.ok()) return synced.error();
     // Also when another thread made the folder: its sync may not have come yet.
