@@ -104,7 +104,6 @@ class Stream {
       const float* const b = arrays_[3 * thread + 1].samples().data();
       const float* const c = arrays_[3 * thread + 2].samples().data();
       float* const out = a.data();
-#pragma GCC ivdep
       for (std::size_t i = 0; i < a.size(); ++i) out[i] = b[i] + c[i];
     });
     const auto bytes = arrays_.size() * arrays_[0].samples().size_bytes();

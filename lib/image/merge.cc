@@ -42,7 +42,11 @@ bool siblings(ShareRange left, ShareRange right, std::uint32_t parallel) {
 
 // `out` may be one of the operands: each sample depends on its own place alone.
 void add(float* out, const float* left, const float* right, std::size_t count) {
+#ifdef __clang__
+#pragma clang loop vectorize(assume_safety)
+#else
 #pragma GCC ivdep
+#endif
   for (std::size_t i = 0; i < count; ++i) out[i] = left[i] + right[i];
 }
 

@@ -39,7 +39,8 @@ Result<void> merge_into(Partial& left, const Partial& right, std::uint32_t paral
 class TreeMerger {
  public:
   /// So many inputs gather before they are merged. The merger holds at most this
-  /// many and one more for each level of the tree between them and the target.
+  /// many, one more for each level of the tree between them and the target, and a
+  /// spare buffer.
   static constexpr std::size_t kGather = 4;
 
   TreeMerger(std::uint32_t parallel, ShareRange target);
@@ -47,7 +48,7 @@ class TreeMerger {
   /// The next partial: it must be a node of the tree within the target, begin
   /// where the one before ended and have its size. kInvalidArgument otherwise; the
   /// merger is as it was and the right one may still follow. (A target that is not
-  /// a node of the tree refuses all.)
+  /// a node of the tree refuses all.) kResourceExhausted: no memory; drop the merger.
   Result<void> add(std::shared_ptr<const Partial> partial);
   Result<void> add(Partial&& partial);
 

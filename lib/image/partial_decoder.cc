@@ -73,7 +73,6 @@ Result<void> check_header(const Header& header, const PartialLimits& limits) {
 void unshuffle_bytes(const std::array<const std::uint8_t*, kSampleBytes>& planes, std::size_t count,
                      float* samples) {
   const auto [byte0, byte1, byte2, byte3] = planes;
-#pragma GCC ivdep
   for (std::size_t i = 0; i < count; ++i) {
     samples[i] = std::bit_cast<float>(
         static_cast<std::uint32_t>(byte0[i]) | static_cast<std::uint32_t>(byte1[i]) << 8U |

@@ -52,7 +52,6 @@ void shuffle_bytes(const float* samples, std::size_t count, std::uint8_t* planes
   std::uint8_t* const byte1 = byte0 + count;
   std::uint8_t* const byte2 = byte1 + count;
   std::uint8_t* const byte3 = byte2 + count;
-#pragma GCC ivdep
   for (std::size_t i = 0; i < count; ++i) {
     const auto bits = std::bit_cast<std::uint32_t>(samples[i]);
     byte0[i] = static_cast<std::uint8_t>(bits);
