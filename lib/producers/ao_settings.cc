@@ -35,18 +35,26 @@ Error refused(const std::string& name, const std::string& wanted, const Value& v
   return {ErrorCode::kInvalidArgument, name + " must be " + wanted + ", not " + shown(value)};
 }
 
-Result<void> read(const Value& value, const std::string& name, int max, std::optional<int>& out) {
+Result<void> read_integer(const Value& value, const std::string& name, int max, const char* bound,
+                          std::optional<int>& out) {
   const bool number = value.IsNumber();
   const double given = number ? value.GetDouble() : 0;
   if (!number || given < 1 || given > max || given != std::floor(given)) {
-    const std::string bound = max == kMaxSide ? "65,536" : std::to_string(max);
-    return refused(name, "an integer from 1 to " + bound, value);
+    return refused(name, std::string("an integer from 1 to ") + bound, value);
   }
   out = static_cast<int>(given);
   return {};
 }
 
-Result<void> read(const Value& value, const std::string& name, std::optional<Double3>& out) {
+Result<void> read_side(const Value& value, const std::string& name, std::optional<int>& out) {
+  return read_integer(value, name, kMaxSide, "65,536", out);
+}
+
+Result<void> read_grid(const Value& value, const std::string& name, std::optional<int>& out) {
+  return read_integer(value, name, kMaxGrid, "64", out);
+}
+
+Result<void> read_point(const Value& value, const std::string& name, std::optional<Double3>& out) {
   Double3 vector{};
   bool good = value.IsArray() && value.Size() == 3;
   for (rapidjson::SizeType i = 0; good && i < 3; ++i) {
@@ -59,7 +67,7 @@ Result<void> read(const Value& value, const std::string& name, std::optional<Dou
 }
 
 Result<void> read_up(const Value& value, const std::string& name, std::optional<Double3>& out) {
-  auto result = read(value, name, out);
+  auto result = read_point(value, name, out);
   if (result.ok() && *out == Double3{}) return refused(name, "a direction", value);
   return result;
 }
@@ -79,6 +87,16 @@ Result<void> read_distance(const Value& value, const std::string& name,
     return refused(name, "a number over 0 (from 1e-12 to 1e12) or null", value);
   }
   out = value.GetDouble();
+  return {};
+}
+
+// Reads a member, or returns it to its default where the value is null.
+template <typename T>
+Result<void> read_or_reset(const Value& value, const std::string& name, std::optional<T>& out,
+                           Result<void> (*read)(const Value&, const std::string&,
+                                                std::optional<T>&)) {
+  if (!value.IsNull()) return read(value, name, out);
+  out.reset();
   return {};
 }
 
@@ -102,6 +120,15 @@ Result<void> check(const AoCamera& camera, const std::string& name) {
   return {};
 }
 
+Result<void> read_camera_member(std::string_view key, const Value& value, const std::string& name,
+                                AoCamera& camera) {
+  if (key == "eye") return read_or_reset(value, name, camera.eye, read_point);
+  if (key == "lookat") return read_or_reset(value, name, camera.lookat, read_point);
+  if (key == "up") return read_or_reset(value, name, camera.up, read_up);
+  if (key == "fov") return read_or_reset(value, name, camera.fov, read_fov);
+  return {};
+}
+
 Result<void> read_camera(const Value& value, const std::string& name, AoCamera& camera) {
   if (value.IsNull()) {
     camera = {};
@@ -111,18 +138,7 @@ Result<void> read_camera(const Value& value, const std::string& name, AoCamera& 
   for (const auto& member : value.GetObject()) {
     const std::string_view key(member.name.GetString(), member.name.GetStringLength());
     const std::string full = name + "." + std::string(key);
-    const Value& v = member.value;
-    Result<void> result;
-    if (key == "eye") {
-      v.IsNull() ? camera.eye.reset() : void(result = read(v, full, camera.eye));
-    } else if (key == "lookat") {
-      v.IsNull() ? camera.lookat.reset() : void(result = read(v, full, camera.lookat));
-    } else if (key == "up") {
-      v.IsNull() ? camera.up.reset() : void(result = read_up(v, full, camera.up));
-    } else if (key == "fov") {
-      v.IsNull() ? camera.fov.reset() : void(result = read_fov(v, full, camera.fov));
-    }
-    if (!result) return result;
+    if (auto result = read_camera_member(key, member.value, full, camera); !result) return result;
   }
   return check(camera, name);
 }
@@ -138,29 +154,14 @@ Result<void> read_view_changed(const Value& value, const std::string& name, AoCa
   return {};
 }
 
-// Reads one member over what was set before; null resets it.
+// Reads one member over what was set before.
 Result<void> read_member(std::string_view key, const Value& value, const std::string& name,
                          SetMembers& set) {
-  const auto reset_or = [&value](auto& member, auto reader) -> Result<void> {
-    if (!value.IsNull()) return reader();
-    member.reset();
-    return {};
-  };
-  if (key == "width") {
-    return reset_or(set.width, [&] { return read(value, name, kMaxSide, set.width); });
-  }
-  if (key == "height") {
-    return reset_or(set.height, [&] { return read(value, name, kMaxSide, set.height); });
-  }
-  if (key == "samples") {
-    return reset_or(set.samples, [&] { return read(value, name, kMaxGrid, set.samples); });
-  }
-  if (key == "aoSamples") {
-    return reset_or(set.ao_samples, [&] { return read(value, name, kMaxGrid, set.ao_samples); });
-  }
-  if (key == "aoDistance") {
-    return reset_or(set.ao_distance, [&] { return read_distance(value, name, set.ao_distance); });
-  }
+  if (key == "width") return read_or_reset(value, name, set.width, read_side);
+  if (key == "height") return read_or_reset(value, name, set.height, read_side);
+  if (key == "samples") return read_or_reset(value, name, set.samples, read_grid);
+  if (key == "aoSamples") return read_or_reset(value, name, set.ao_samples, read_grid);
+  if (key == "aoDistance") return read_or_reset(value, name, set.ao_distance, read_distance);
   if (key == "camera") return read_camera(value, name, set.camera);
   if (key == "view_changed") return read_view_changed(value, name, set.camera);
   return {};
@@ -183,10 +184,14 @@ class Output {
   Output() { writer_.StartObject(); }
 
   void member(const char* key, const std::optional<int>& value) {
-    if (value) writer_.Key(key), writer_.Int(*value);
+    if (!value) return;
+    writer_.Key(key);
+    writer_.Int(*value);
   }
   void member(const char* key, const std::optional<double>& value) {
-    if (value) writer_.Key(key), writer_.Double(*value);
+    if (!value) return;
+    writer_.Key(key);
+    writer_.Double(*value);
   }
   void member(const char* key, const std::optional<Double3>& value) {
     if (!value) return;
