@@ -2,20 +2,24 @@
 
 #include <algorithm>
 #include <cassert>
+#include <type_traits>
 
 #include "core/state.h"
 
 namespace francine::core {
 namespace {
 
+/// Whether it was not there before.
 template <typename T>
-void insert_sorted(std::vector<T>& values, T value) {
+bool insert_sorted(std::vector<T>& values, std::type_identity_t<T> value) {
   const auto it = std::lower_bound(values.begin(), values.end(), value);
-  if (it == values.end() || *it != value) values.insert(it, value);
+  if (it != values.end() && *it == value) return false;
+  values.insert(it, value);
+  return true;
 }
 
 template <typename T>
-void erase_sorted(std::vector<T>& values, T value) {
+void erase_sorted(std::vector<T>& values, std::type_identity_t<T> value) {
   const auto it = std::lower_bound(values.begin(), values.end(), value);
   if (it != values.end() && *it == value) values.erase(it);
 }
@@ -82,7 +86,7 @@ void remove_group(State& state, ExecutionId id, Execution& execution, std::uint3
 /// The worker no longer needs to hold the partial and will be told so.
 void release_partial(State& state, ExecutionId id, const HeldPartial& partial) {
   Worker& worker = state.workers.at(partial.worker);
-  worker.partials.erase({id, partial.shares.begin});
+  erase_sorted(worker.partials, {id, partial.shares.begin});
   worker.partial_bytes -= partial.bytes;
   worker.drops.push_back(partial.task);
 }
@@ -258,12 +262,11 @@ void carry_out(State& state, const TaskPlaced& record) {
   assert(execution.arithmetic == 0 || execution.arithmetic == worker.arithmetic);
   execution.arithmetic = worker.arithmetic;
 
-  Session& session = state.sessions.at(execution.session);
-  const auto holder = find_holder(session.holders, record.worker);
-  if (holder == session.holders.end() || holder->worker != record.worker) {
-    session.holders.insert(holder, {record.worker, session.resource_bytes});
+  if (insert_sorted(worker.sessions, execution.session)) {
+    Session& session = state.sessions.at(execution.session);
+    const auto after = find_holder(session.holders, record.worker);
+    session.holders.insert(after, {record.worker, session.resource_bytes});
     ++session.holders_version;
-    insert_sorted(worker.sessions, execution.session);
   }
 
   if (record.kind == TaskKind::kProduce) {
@@ -300,7 +303,7 @@ void carry_out(State& state, const TaskCounted& record) {
     });
     group = execution.ledger->merge(partial);
   }
-  worker.partials.insert({task.execution, task.shares.begin});
+  insert_sorted(worker.partials, {task.execution, task.shares.begin});
   worker.partial_bytes += record.bytes;
   if (group) add_group(state, task.execution, execution, *group);
 }

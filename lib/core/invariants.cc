@@ -19,6 +19,9 @@ struct Found {
 
 std::string check_worker(const State& state, WorkerId id, const Worker& worker, Found& found) {
   const std::string name = "worker " + worker.spec->name;
+  if (!std::is_sorted(worker.partials.begin(), worker.partials.end())) {
+    return name + " does not keep its partials in order";
+  }
   if (worker.tasks.size() > worker.spec->slots) return name + " runs more tasks than its slots";
   const bool free = worker.tasks.size() < worker.spec->slots;
   if (free != state.free_workers.contains(static_cast<std::uint64_t>(id))) {
@@ -105,7 +108,8 @@ std::string check_execution(const State& state, ExecutionId id, const Execution&
     const Worker* worker = state.workers.find(partial.worker);
     if (worker == nullptr) {
       broken = name + " counts a partial of a worker that is gone";
-    } else if (worker->partials.count({id, partial.shares.begin}) == 0) {
+    } else if (!std::binary_search(worker->partials.begin(), worker->partials.end(),
+                                   std::pair(id, partial.shares.begin))) {
       broken = name + " counts a partial that its worker is not known to hold";
     }
     found.bytes[partial.worker] += partial.bytes;

@@ -101,24 +101,13 @@ std::optional<ShareRange> Ledger::group_of(ShareRange shares) const {
 }
 
 std::optional<ShareRange> Ledger::add_partial(const HeldPartial& partial) {
-  const auto [it, added] = partials_.emplace(partial.shares.begin, partial);
-  assert(added);
-  assert(std::next(it) == partials_.end() || partial.shares.end <= std::next(it)->first);
-  assert(it == partials_.begin() || std::prev(it)->second.shares.end <= partial.shares.begin);
+  partials_.add(partial, parallel_);
   ShareRange group;
   const auto counter = counter_of(partial.shares, group);
   if (!counter) return std::nullopt;
   covered_[*counter] += partial.shares.size();
   if (covered_[*counter] != group.size()) return std::nullopt;
   return group;
-}
-
-void Ledger::remove_partial(ShareRange shares) {
-  const auto it = partials_.find(shares.begin);
-  assert(it != partials_.end() && it->second.shares == shares);
-  partials_.erase(it);
-  ShareRange group;
-  if (const auto counter = counter_of(shares, group)) covered_[*counter] -= shares.size();
 }
 
 std::optional<ShareRange> Ledger::count(const HeldPartial& partial) {
@@ -128,51 +117,49 @@ std::optional<ShareRange> Ledger::count(const HeldPartial& partial) {
 }
 
 std::optional<ShareRange> Ledger::merge(const HeldPartial& merged) {
-  assert(is_ready(merged.shares));
-  auto it = partials_.lower_bound(merged.shares.begin);
-  while (it != partials_.end() && it->first < merged.shares.end) {
-    const ShareRange shares = it->second.shares;
-    ++it;
-    remove_partial(shares);
-  }
+  const auto ready = ready_counter(merged.shares);
+  assert(ready);
+  // The partials inside cover the group, so it is the group of them all.
+  partials_.remove_inside(merged.shares);
+  covered_[*ready] = 0;
   return add_partial(merged);
 }
 
 void Ledger::lose(ShareRange shares) {
-  remove_partial(shares);
+  partials_.remove(shares);
+  ShareRange group;
+  if (const auto counter = counter_of(shares, group)) covered_[*counter] -= shares.size();
   counted_shares_ -= shares.size();
   give_back(shares);
 }
 
-bool Ledger::is_ready(ShareRange group) const {
+std::optional<std::size_t> Ledger::ready_counter(ShareRange group) const {
   for (const Level& level : levels_) {
-    if (tree_node(level.level, group.begin, parallel_) == group) {
-      return covered_[level.offset + (group.begin >> level.level)] == group.size();
-    }
+    if (tree_node(level.level, group.begin, parallel_) != group) continue;
+    const std::size_t counter = level.offset + (group.begin >> level.level);
+    if (covered_[counter] == group.size()) return counter;
+    return std::nullopt;
   }
-  return false;
+  return std::nullopt;
 }
 
-const HeldPartial* Ledger::partial_of(std::uint32_t share) const {
-  auto it = partials_.upper_bound(share);
-  if (it == partials_.begin()) return nullptr;
-  --it;
-  return share < it->second.shares.end ? &it->second : nullptr;
-}
+bool Ledger::is_ready(ShareRange group) const { return ready_counter(group).has_value(); }
+
+const HeldPartial* Ledger::partial_of(std::uint32_t share) const { return partials_.find(share); }
 
 std::string Ledger::check_invariants(const std::vector<ShareRange>& running) const {
   std::vector<ShareRange> all(pending_);
   all.insert(all.end(), running.begin(), running.end());
   std::vector<std::uint32_t> covered(covered_.size());
   std::uint32_t counted = 0;
-  for (const auto& [begin, partial] : partials_) {
+  partials_.for_each(root(), [&](const HeldPartial& partial) {
     all.push_back(partial.shares);
     counted += partial.shares.size();
     ShareRange group;
     if (const auto counter = counter_of(partial.shares, group)) {
       covered[*counter] += partial.shares.size();
     }
-  }
+  });
   std::sort(all.begin(), all.end());
   std::uint32_t at = 0;
   for (const ShareRange range : all) {

@@ -18,28 +18,17 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <francine/ids.h>
 #include <francine/shares.h>
 
+#include "core/partial_table.h"
+
 namespace francine::core {
-
-/// Four levels: a reducing task merges at most 16 partials of the group below,
-/// and a producing task renders at most 16 shares.
-inline constexpr std::uint32_t kGroupLevel = 4;
-inline constexpr std::uint32_t kGroupShares = 1U << kGroupLevel;
-
-/// A partial that a worker holds.
-struct HeldPartial {
-  ShareRange shares;
-  TaskId task{};  ///< that made it, and its name
-  WorkerId worker{};
-  std::uint64_t bytes = 0;
-};
 
 class Ledger {
  public:
@@ -76,7 +65,7 @@ class Ledger {
   void lose(ShareRange shares);
 
   bool is_ready(ShareRange group) const;
-  /// Any partial that counts `share`.
+  /// The partial that counts `share`, if one does.
   const HeldPartial* partial_of(std::uint32_t share) const;
   /// The group that the partial of `shares` will be merged into; empty for the root.
   std::optional<ShareRange> group_of(ShareRange shares) const;
@@ -84,10 +73,7 @@ class Ledger {
   /// Calls visit(const HeldPartial&) for the partials inside `range`, in order.
   template <typename Visit>
   void for_each_partial(ShareRange range, Visit&& visit) const {
-    for (auto it = partials_.lower_bound(range.begin);
-         it != partials_.end() && it->second.shares.end <= range.end; ++it) {
-      visit(it->second);
-    }
+    partials_.for_each(range, std::forward<Visit>(visit));
   }
   std::size_t partial_count() const { return partials_.size(); }
 
@@ -102,8 +88,8 @@ class Ledger {
   };
 
   std::optional<std::size_t> counter_of(ShareRange shares, ShareRange& group) const;
+  std::optional<std::size_t> ready_counter(ShareRange group) const;
   std::optional<ShareRange> add_partial(const HeldPartial& partial);
-  void remove_partial(ShareRange shares);
   std::optional<ShareRange> aligned_run(std::uint32_t at, std::uint32_t end,
                                         std::uint32_t max_shares) const;
 
@@ -112,8 +98,8 @@ class Ledger {
   std::uint32_t counted_shares_ = 0;
   std::uint32_t next_group_ = 0;
   std::vector<ShareRange> pending_;
-  std::map<std::uint32_t, HeldPartial> partials_;  ///< by first share
-  std::vector<Level> levels_;                      ///< of groups, rising; the last is the root
+  PartialTable partials_;
+  std::vector<Level> levels_;           ///< of groups, rising; the last is the root
   std::vector<std::uint32_t> covered_;  ///< shares of each group that partials of it cover
 };
 

@@ -18,7 +18,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <utility>
@@ -65,7 +64,7 @@ struct Worker {
   std::vector<Task> tasks;          ///< running, at most spec->slots
   std::vector<SessionId> sessions;  ///< that it was given tasks of, in order
   std::vector<TaskId> drops;        ///< partials that it shall forget, not yet told
-  std::set<std::pair<ExecutionId, std::uint32_t>> partials;  ///< held: by first share
+  std::vector<std::pair<ExecutionId, std::uint32_t>> partials;  ///< held, by first share, in order
   ExecutionId last_execution{};  ///< where its last producing run ended:
   std::uint32_t next_share = 0;  ///< going on there merges without moving bytes
 };

@@ -84,7 +84,7 @@ void Decision::remove_worker(WorkerId id, const std::string& reason) {
     end_task(id, Task(worker->tasks.front()), TaskOutcome::kLost, {}, sentence);
   }
   while (!worker->partials.empty()) {
-    const auto [execution, first] = *worker->partials.begin();
+    const auto [execution, first] = worker->partials.front();
     const ShareRange shares = state.executions.at(execution).ledger->partial_of(first)->shares;
     lose_partial(execution, shares, sentence);
     act(ExecutionChanged{execution});
