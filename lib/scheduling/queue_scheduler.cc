@@ -76,24 +76,30 @@ class QueueScheduler final : public Scheduler {
     --wanted;
   }
 
-  /// Goes through the holders and through the free workers side by side: whichever
-  /// row ends first, every free holder has been met. Often all but a few hold the
-  /// session and are busy, or few hold it and all are free.
+  /// Goes through the free workers and through the holders, until either row ends:
+  /// every free holder has been met then. Often all but a few hold the session and
+  /// are busy, or few hold it and all are free. The free ones come first: they have
+  /// just been heard and are in the cache.
   void give_to_holders(const WorkKey& key, const WorkClass& work, std::uint32_t& wanted) {
     const auto holders = view_->holders(key);
-    auto free = holders.empty() ? std::nullopt : cursor_;
     const std::size_t looks = std::min(holders.size(), kLookAhead + 4 * std::size_t{wanted});
-    for (std::size_t i = 0; i < looks && free && wanted > 0; ++i) {
-      give_all_slots(key, work, view_->worker(holders[i].worker), wanted);
-      if (std::binary_search(
-              holders.begin(), holders.end(), Holding{*free, 0},
-              [](const Holding& a, const Holding& b) { return a.worker < b.worker; })) {
-        give_all_slots(key, work, view_->worker(*free), wanted);
+    auto free = cursor_;
+    const std::size_t head_start = looks > kLookAhead ? kLookAhead : 0;
+    for (std::size_t i = 0; i < head_start + looks && wanted > 0; ++i) {
+      if (i >= head_start) {
+        give_all_slots(key, work, view_->worker(holders[i - head_start].worker), wanted);
       }
+      if (holds(holders, *free)) give_all_slots(key, work, view_->worker(*free), wanted);
       free = view_->next_free_worker(free);
       if (!free) free = view_->next_free_worker(std::nullopt);
       if (free == cursor_) return;
     }
+  }
+
+  static bool holds(std::span<const Holding> holders, WorkerId worker) {
+    return std::binary_search(
+        holders.begin(), holders.end(), Holding{worker, 0},
+        [](const Holding& a, const Holding& b) { return a.worker < b.worker; });
   }
 
   void give_all_slots(const WorkKey& key, const WorkClass& work, const WorkerView& worker,
