@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <condition_variable>
 #include <functional>
@@ -22,6 +23,11 @@ namespace {
 
 /// Taken for the speed of a network that is not known yet: 1 Gbit/s.
 constexpr double kUsualBytesPerSecond = 125e6;
+
+/// A peer that serves many others at once answers 503 meanwhile. It is there, and
+/// what it keeps is not lost: waiting costs less than rendering again.
+constexpr int kBusyTries = 12;
+constexpr std::chrono::milliseconds kLongestWait = std::chrono::seconds(2);
 
 bool is_loopback(std::string_view endpoint) {
   const std::size_t scheme = endpoint.find("://");
@@ -60,12 +66,17 @@ class HttpBlobs::Impl {
   Result<void> fetch(const Blob& blob, std::uint64_t max_bytes,
                      const std::function<Result<net::BodySink>()>& open,
                      const std::stop_token& stop) {
-    Result<void> last = attempt(blob, max_bytes, open, stop);
-    if (last.ok() || last.error().code != ErrorCode::kUnavailable) return last;
-    if (!pause(options.retry_after, stop)) {
-      return Error{ErrorCode::kCancelled, "cancelled while fetching from " + blob.endpoint};
+    std::chrono::milliseconds wait = options.retry_after;
+    for (int tries = 1;; ++tries) {
+      bool busy = false;
+      Result<void> outcome = attempt(blob, max_bytes, open, stop, busy);
+      if (outcome.ok() || outcome.error().code != ErrorCode::kUnavailable) return outcome;
+      if (tries >= (busy ? kBusyTries : 2)) return outcome;
+      if (!pause(wait, stop)) {
+        return Error{ErrorCode::kCancelled, "cancelled while fetching from " + blob.endpoint};
+      }
+      wait = std::min<std::chrono::milliseconds>(2 * wait, kLongestWait);
     }
-    return attempt(blob, max_bytes, open, stop);
   }
 
   std::string_view encoding_for(const std::string& endpoint) const {
@@ -79,7 +90,7 @@ class HttpBlobs::Impl {
  private:
   Result<void> attempt(const Blob& blob, std::uint64_t max_bytes,
                        const std::function<Result<net::BodySink>()>& open,
-                       const std::stop_token& stop) {
+                       const std::stop_token& stop, bool& busy) {
     auto sink = open();
     if (!sink.ok()) return sink.error();
     const std::int64_t expires = net::unix_seconds() + options.token_lifetime.count();
@@ -95,6 +106,7 @@ class HttpBlobs::Impl {
       return Error{ErrorCode::kUnauthenticated,
                    said + ": the cluster secrets or the clocks of the two differ"};
     }
+    busy = answer->status == 503;
     return Error{ErrorCode::kUnavailable, said};
   }
 

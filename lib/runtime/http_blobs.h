@@ -4,7 +4,7 @@
 // Partials are decoded as they arrive. They travel as they are where the network
 // is faster than compressing (always on loopback), else compressed; how fast a
 // peer's network is, is measured on the way. A peer that cannot be reached is
-// tried once more, shortly after.
+// tried once more, shortly after; one that is busy (503) for about 15 s.
 //
 // Thread safety: all methods from any thread.
 
@@ -31,6 +31,7 @@ struct HttpBlobsOptions {
   std::uint64_t max_resource_bytes = std::uint64_t{16} << 30;
   /// Of tokens; clocks of a cluster must agree to within it.
   std::chrono::seconds token_lifetime = std::chrono::minutes(5);
+  /// Before the second try; doubled for each further one.
   std::chrono::milliseconds retry_after = std::chrono::milliseconds(100);
 };
 

@@ -32,7 +32,7 @@ namespace francine::runtime {
 struct ResourceServerOptions {
   std::string bind_address = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: a free one
-  std::size_t max_threads = 32;
+  std::size_t max_threads = 128;
   /// What is served; null: none of that kind. Must outlive the server.
   const PartialStore* partials = nullptr;
   const resources::ContentStore* resources = nullptr;
