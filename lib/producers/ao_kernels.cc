@@ -193,11 +193,25 @@ struct Direction {
   float z;
 };
 
-// The direction of a cell's ray in the frame of the normal.
+// Whether the second coordinate of a cell's points on the square is the longer one.
+enum class Steep { kNo, kYes, kVaries };
+
+// Known for all but the cells on the two diagonals, which saves the choices.
+Steep steepness(const OcclusionGrid& grid, int cell_x, int cell_y) {
+  const int last = grid.side - 1;
+  const int x = 2 * cell_x < last ? last - cell_x : cell_x;  // mirrored to the upper half
+  const int y = 2 * cell_y < last ? last - cell_y : cell_y;
+  if (x == y) return Steep::kVaries;
+  return y > x ? Steep::kYes : Steep::kNo;
+}
+
+// The direction of a cell's ray in the frame of the normal. Every value of
+// kSteep that is right for the cell gives the same bits.
+template <Steep kSteep>
 [[gnu::always_inline]] inline Direction occlusion_direction(std::uint32_t key_add,
                                                             std::uint32_t key_xor,
                                                             std::uint32_t counter, float offset_x,
-                                                            float offset_y, float scale) {
+                                                            float offset_y, float square_scale) {
   std::uint32_t hash = key_add + counter;
   hash ^= hash >> 16;
   hash *= 0x7feb352dU;
@@ -211,24 +225,21 @@ struct Direction {
   // have odd multiples of a half as midpoints.
   const float a = upper_half(hash) + offset_x;
   const float b = lower_half(hash) + offset_y;
-  const bool steep = magnitude(b) > magnitude(a);
+  const bool steep = kSteep == Steep::kVaries ? magnitude(b) > magnitude(a) : kSteep == Steep::kYes;
   const float radius = steep ? b : a;
   const float other = steep ? a : b;
-  constexpr float kQuarterPi = 0.785398163F;
-  const float angle = other / radius * kQuarterPi;
-  // Sine and cosine up to pi/4, to 1e-7: Chebyshev fits of (sin(x)/x - 1)/x^2 and
-  // (cos(x) - 1)/x^2 in x^2.
-  const float square = angle * angle;
-  const float sine =
-      angle +
-      angle * square * (-0.16666664183F + square * (0.00833274797F + square * -0.000195878907F));
-  const float cosine =
-      1.0F + square * (-0.499999821F + square * (0.0416614115F + square * -0.00136611667F));
-  const float along = radius * cosine;
-  const float across = radius * sine;
-  const float unit_radius = radius * scale;
+  const float ratio = other / radius;
+  // radius * cos(pi/4 ratio) and radius * sin(pi/4 ratio) = other * sin(pi/4 ratio)
+  // / ratio, to 1e-7: Chebyshev fits of cos(pi/4 x) and sin(pi/4 x)/x in x^2.
+  const float square = ratio * ratio;
+  const float along =
+      radius *
+      (1.0F + square * (-0.308424264F + square * (0.0158499107F + square * -0.000318877486F)));
+  const float across =
+      other * (0.785398185F +
+               square * (-0.0807454363F + square * (0.00249000685F + square * -3.59542901e-05F)));
   return {steep ? across : along, steep ? along : across,
-          square_root(1.0F - unit_radius * unit_radius)};
+          square_root(1.0F - radius * radius * square_scale)};
 }
 
 // Distinct counters for the cells of a grid, far apart as the hash likes them.
@@ -236,24 +247,43 @@ std::uint32_t cell_counter(const OcclusionGrid& grid, int cell_x, int cell_y) {
   return static_cast<std::uint32_t>(cell_y * grid.side + cell_x) * 0x9e3779b9U;
 }
 
+// Adds to `count`, for each lane, whether the ray of a cell meets something.
+template <Steep kSteep>
+[[gnu::always_inline]] inline void classic_cell(const ClassicBatch& batch, std::uint32_t counter,
+                                                float offset_x, float offset_y, float square_scale,
+                                                std::uint32_t (&count)[kLanes]) {
+  for (int i = 0; i < kLanes; ++i) {
+    const Direction d = occlusion_direction<kSteep>(batch.at.key_add.at[i], batch.at.key_xor.at[i],
+                                                    counter, offset_x, offset_y, square_scale);
+    bool met = false;
+    for (int k = 0; k < 3; ++k) {
+      const VectorLanes& axis = batch.axis[k];
+      met |=
+          d.x * axis.x.at[i] + d.y * axis.y.at[i] + d.z * axis.z.at[i] > batch.threshold[k].at[i];
+    }
+    count[i] += met ? 1U : 0U;
+  }
+}
+
 void classic_occlusion(const OcclusionGrid& grid, const ClassicBatch& batch, WordLanes& occluded) {
   const float scale = disk_scale(grid);
+  const float square = scale * scale;
   std::uint32_t count[kLanes] = {};
   for (int cell_y = 0; cell_y < grid.side; ++cell_y) {
-    const float offset_y = cell_offset(grid, cell_y);
+    const float y = cell_offset(grid, cell_y);
     for (int cell_x = 0; cell_x < grid.side; ++cell_x) {
-      const float offset_x = cell_offset(grid, cell_x);
+      const float x = cell_offset(grid, cell_x);
       const std::uint32_t counter = cell_counter(grid, cell_x, cell_y);
-      for (int i = 0; i < kLanes; ++i) {
-        const Direction d = occlusion_direction(batch.at.key_add.at[i], batch.at.key_xor.at[i],
-                                                counter, offset_x, offset_y, scale);
-        bool met = false;
-        for (int k = 0; k < 3; ++k) {
-          const VectorLanes& axis = batch.axis[k];
-          met |= d.x * axis.x.at[i] + d.y * axis.y.at[i] + d.z * axis.z.at[i] >
-                 batch.threshold[k].at[i];
-        }
-        count[i] += met ? 1U : 0U;
+      switch (steepness(grid, cell_x, cell_y)) {
+        case Steep::kNo:
+          classic_cell<Steep::kNo>(batch, counter, x, y, square, count);
+          break;
+        case Steep::kYes:
+          classic_cell<Steep::kYes>(batch, counter, x, y, square, count);
+          break;
+        case Steep::kVaries:
+          classic_cell<Steep::kVaries>(batch, counter, x, y, square, count);
+          break;
       }
     }
   }
@@ -267,8 +297,8 @@ void occlusion_directions(const OcclusionGrid& grid, int cell_x, int cell_y,
   const float offset_y = cell_offset(grid, cell_y);
   const std::uint32_t counter = cell_counter(grid, cell_x, cell_y);
   for (int i = 0; i < kLanes; ++i) {
-    const Direction d = occlusion_direction(batch.key_add.at[i], batch.key_xor.at[i], counter,
-                                            offset_x, offset_y, scale);
+    const Direction d = occlusion_direction<Steep::kVaries>(
+        batch.key_add.at[i], batch.key_xor.at[i], counter, offset_x, offset_y, scale * scale);
     const float x = d.x * scale;
     const float y = d.y * scale;
     rays.direction_x[i] =

@@ -254,15 +254,21 @@ void for_each_batch(const Tile& tile, const AoSettings& settings, Visit&& visit)
 }
 
 void write_tile(const Tile& tile, const TileCounts& counts, float rays_per_pixel, Image& image) {
-  const auto width = static_cast<std::size_t>(image.size().width);
+  const auto width = static_cast<std::size_t>(tile.right - tile.left);
+  std::array<float, kTileSide> grey;
+  std::array<float, kTileSide> opaque;
+  opaque.fill(1);
   for (int y = tile.top; y < tile.bottom; ++y) {
-    for (int x = tile.left; x < tile.right; ++x) {
-      const int slot = (y - tile.top) * kTileSide + (x - tile.left);
-      const float grey =
-          static_cast<float>(counts[static_cast<std::size_t>(slot)]) / rays_per_pixel;
-      const std::size_t at = static_cast<std::size_t>(y) * width + static_cast<std::size_t>(x);
-      for (int plane = 0; plane < 3; ++plane) image.plane(plane)[at] = grey;
-      image.plane(3)[at] = 1;
+    const auto first = static_cast<std::size_t>(y - tile.top) * kTileSide;
+    for (std::size_t x = 0; x < width; ++x) {
+      grey[x] = static_cast<float>(counts[first + x]) / rays_per_pixel;
+    }
+    const std::size_t at =
+        static_cast<std::size_t>(y) * static_cast<std::size_t>(image.size().width) +
+        static_cast<std::size_t>(tile.left);
+    for (int plane = 0; plane < Image::kPlanes; ++plane) {
+      const auto& row = plane < 3 ? grey : opaque;
+      std::copy_n(row.begin(), width, image.plane(plane).subspan(at, width).begin());
     }
   }
 }
