@@ -71,6 +71,17 @@ bool set_map(const MapTarget& target, const JsonValue& value) {
   return true;
 }
 
+/// "a", "b" or "c"; without choices, "a string".
+std::string choices_text(const std::vector<std::string_view>& choices) {
+  if (choices.empty()) return "a string";
+  std::string text;
+  for (const std::string_view choice : choices) {
+    if (!text.empty()) text += choice == choices.back() ? " or " : ", ";
+    text.append("\"").append(choice).append("\"");
+  }
+  return text;
+}
+
 std::string real_text(double number) {
   std::ostringstream text;
   text << number;
@@ -128,15 +139,7 @@ std::string type_text(const Setting& setting) {
                                  real_text(target.max);
                         },
                         [](const BoolTarget&) { return std::string("true or false"); },
-                        [](const TextTarget& target) {
-                          std::string text;
-                          for (const std::string_view choice : target.choices) {
-                            if (!text.empty())
-                              text += choice == target.choices.back() ? " or " : ", ";
-                            text += "\"" + std::string(choice) + "\"";
-                          }
-                          return text.empty() ? std::string("a string") : text;
-                        },
+                        [](const TextTarget& target) { return choices_text(target.choices); },
                         [](const MapTarget&) { return std::string("an object of strings"); },
                     },
                     setting.target);

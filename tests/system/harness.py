@@ -160,10 +160,15 @@ class Server(Program):
         self.scratch = os.path.join(self.directory, "tmp")
         os.mkdir(self.scratch)
         self.data = os.path.join(self.directory, "data")
-        super().__init__(
-            ["--rest-port", "0", "--port", "0", "--data-dir", self.data,
-             "--static-instance-size", str(workers), "--instance-type", instance_type, *flags],
-            TMPDIR=self.scratch, **variables)
+        try:
+            super().__init__(
+                ["--rest-port", "0", "--port", "0", "--data-dir", self.data,
+                 "--static-instance-size", str(workers), "--instance-type", instance_type,
+                 *flags],
+                TMPDIR=self.scratch, **variables)
+        except OSError:
+            shutil.rmtree(self.directory)
+            raise
         try:
             line = self.read_line()
             ready = READY.fullmatch(line)

@@ -73,9 +73,10 @@ class RunLocally(SystemTest):
         output = ""
         while word not in output:
             self.assertTrue(select.select([process.stdout], [], [], 60 * SLOWNESS)[0], output)
-            line = process.stdout.readline()
-            self.assertTrue(line, output)
-            output += line
+            # Not readline(), whose buffer select() knows nothing of.
+            piece = os.read(process.stdout.fileno(), 4096)
+            self.assertTrue(piece, output)
+            output += piece.decode()
         return output
 
     def test_what_cannot_work_says_so(self):
