@@ -140,13 +140,13 @@ if $once; then
   exit 0
 fi
 
+trap 'exit 0' INT TERM
 cat << TEXT
 Francine serves at $url until Ctrl-C. Try:
   curl '$url/?parallel=64' > ao.jpg
   curl $url/info
   curl -d '{"producer": "ao", "format": "png"}' '$url/sessions?block=true' > ao.png
 TEXT
-trap 'exit 0' INT TERM
 code=0
 wait "$server_pid" || code=$?
 server_pid=
