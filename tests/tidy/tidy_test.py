@@ -237,6 +237,12 @@ class Tidy(unittest.TestCase):
                     problems.append(f"{path}: {file} has no heading #{anchor}")
         self.report(problems)
 
+    def test_the_readme_quotes_what_compiles(self):
+        example = read("examples/embed.cc")
+        quoted = re.findall(r"^```cpp\n(.*?)^```", read("README.md"), re.MULTILINE | re.DOTALL)
+        self.assertTrue(quoted)
+        self.report([code for code in quoted if code not in example])
+
     def test_every_file_is_used(self):
         problems = []
         build = {f: read(f) for f in FILES if f.endswith("meson.build")}
