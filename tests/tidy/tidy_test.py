@@ -69,7 +69,7 @@ FILES = all_files()
 CPP = [f for f in FILES if is_cpp(f)]
 PYTHON = [f for f in FILES if f.endswith(".py")]
 TEXT = [f for f in FILES
-        if f.endswith((".cc", ".h", ".in", ".py", ".sh", ".md", ".txt", "meson.build", "run"))]
+        if f.endswith((".cc", ".h", ".in", ".py", ".sh", ".md", "meson.build", "run"))]
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]', re.MULTILINE)
 
 # Examples in headers are indented by four spaces or more.
@@ -254,7 +254,9 @@ class Tidy(unittest.TestCase):
             # A meson.build names the sources of its folder and of those below it.
             above = [text for file, text in build.items()
                      if (folder + "/").startswith(os.path.dirname(file) + "/")]
-            listed = any(re.search(rf"[/'\"]{re.escape(name)}['\"]", text) for text in above)
+            stem = re.escape(name.removesuffix(".cc"))
+            listed = any(re.search(rf"[/']{re.escape(name)}'", text) or
+                         re.search(rf"'{stem}'", text) and "+ '.cc'" in text for text in above)
             if path.endswith(".cc") and not listed and f"{name}'" not in python:
                 problems.append(f"{path} is in no meson.build")
             if path.endswith(".h") and name not in names and not listed:
