@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs what the tests need, builds, and runs every suite; then the unit,
-# simulation and system suites again under ASan and UBSan, and under TSan. The last
-# line is "N passed, N failed", counted in test cases over all runs.
+# Installs what the tests need, builds, and runs every suite; then the suites unit,
+# simulation, contract, api and system again under ASan and UBSan, and under TSan. The
+# last line is "N passed, N failed", counted in test cases over all runs.
 #
 #   ./run_tests.sh [--fast] [--suite NAME]...
 #
@@ -57,7 +57,7 @@ run() {
 # The suites that sanitizers are for, of those that were asked for.
 sanitized_suites() {
   local suite
-  for suite in unit simulation system; do
+  for suite in unit simulation contract api system; do
     if ((${#suites[@]} == 0)) || [[ " ${suites[*]} " == *" $suite "* ]]; then
       echo "$suite"
     fi

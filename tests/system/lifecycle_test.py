@@ -5,9 +5,11 @@ import os
 import shutil
 import signal
 import socket
+import sys
 import threading
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import (SERVER, SLOWNESS, SystemTest, connect, marked_processes, read_until_closed,
                      wait_for_end, wait_until)
 

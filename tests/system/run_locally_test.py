@@ -5,9 +5,11 @@ import os
 import select
 import signal
 import subprocess
+import sys
 import unittest
 import uuid
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import (ROOT, SERVER, SLOWNESS, SQUARE_OBJ, SystemTest, environment,
                      marked_processes)
 

@@ -4,9 +4,11 @@
 import os
 import random
 import signal
+import sys
 import time
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import SLOWNESS, SystemTest, wait_until
 
 # About two seconds of rendering on two cores.

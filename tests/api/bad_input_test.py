@@ -2,8 +2,11 @@
 """What is wrong is refused with a sentence that names it, and nothing is recorded."""
 
 import json
+import os
+import sys
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import SQUARE_OBJ, SystemTest, connect, read_until_closed
 
 

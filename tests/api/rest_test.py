@@ -1,9 +1,12 @@
 #!/usr/bin/env python3
 """The REST API as clients of the original use it, and what was added to it."""
 
+import os
+import sys
 import threading
 import unittest
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import SQUARE_OBJ, SystemTest, connect, png_size, wait_until
 
 
