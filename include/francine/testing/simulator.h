@@ -1,0 +1,128 @@
+// Simulator: whole farms on a virtual clock, with faults, from one number.
+//
+//     auto options = francine::testing::random_simulation(7);
+//     options.scheduler = std::make_shared<MyScheduler>();
+//     auto report = francine::testing::run_simulation(options);
+//     if (!report.broken.empty()) std::puts(report.broken.c_str());
+//
+// The master's real core and a real scheduler (yours, or `queue`) drive simulated
+// workers, links, clients and a picture store. Nothing sleeps and nothing is
+// rendered: a simulated day takes seconds. Instead of an image, each simulated
+// partial carries the very tree of shares that it was made of, so that the
+// promises are checked from outside, by other means than the core's own ledger:
+//
+//   - a finished picture counts every share once, in the one tree that `parallel`
+//     determines, of one arithmetic, with the execution's seed and settings, and
+//     was stored before it was reported finished;
+//   - an execution ends: finished; or failed, with a reason and only after as many
+//     faults as the limits allow; or cancelled, if a client asked for that. Once
+//     faults cease and workers live, the rest finishes within `patience`;
+//   - a worker is never given more tasks than it has slots;
+//   - every request of a client is answered exactly once;
+//   - when the sessions are deleted, nothing is left on any worker nor in the core;
+//   - the journal's facts alone rebuild the same state.
+//
+// What is simulated. A link keeps the order of its messages and delivers each at
+// most once; messages of different links overtake each other, by random delays. A
+// message is lost only as in reality: the link breaks, and with it everything that
+// is under way. Each end learns of that at its own time, the master perhaps only by
+// silence. A worker that lost its link forgets everything, and joins again under
+// its name; a worker that dies does so later. Partials are fetched between workers,
+// and pictures by the master, past the links: that fails when the holder is gone,
+// or by chance. A cancelled task holds its slot for a moment longer. The master is
+// not run at times. An answer may come twice although links do not do that.
+//
+// Determinism: everything is drawn from `seed`; the same options give the same
+// report, and the same trace, on every machine of one standard library. A custom
+// scheduler must be deterministic for that, too.
+//
+// Thread safety: pure functions; a scheduler or trace that is shared must allow it.
+
+#ifndef FRANCINE_TESTING_SIMULATOR_H
+#define FRANCINE_TESTING_SIMULATOR_H
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include <francine/scheduler.h>
+
+namespace francine::testing {
+
+/// Chances from 0 to 1, each time that it could happen; or means per worker and
+/// minute. All faults cease at SimulationOptions::fault_time, except `broken`.
+struct SimulationFaults {
+  double task_fails = 0;         ///< a task answers that it failed
+  double task_hangs = 0;         ///< a task goes on until it is cancelled
+  double fetch_fails = 0;        ///< a worker cannot fetch a partial from another
+  double store_fails = 0;        ///< the master cannot fetch or store a picture
+  double answer_repeats = 0;     ///< an answer arrives a second time, later
+  double breaks_per_minute = 0;  ///< the link breaks
+  double deaths_per_minute = 0;  ///< the worker dies; it comes back later
+  double unnoticed = 0.3;        ///< of broken links: the master is not told
+  double stalls_per_minute = 0;  ///< the master is not run for up to 40 s
+  double broken = 0;             ///< of executions: their producer always fails
+};
+
+struct SimulationOptions {
+  std::uint64_t seed = 1;
+
+  std::uint32_t workers = 4;
+  std::uint32_t slots = 2;              ///< of each worker: 1 to this many
+  std::uint32_t arithmetics = 1;        ///< that workers are of, at random
+  std::uint32_t partials_a_worker = 0;  ///< bound of those held; 0: none
+
+  std::uint32_t sessions = 2;
+  std::uint32_t executions = 6;
+  std::uint32_t parallel = 40;  ///< of each execution: 1 to this many
+  double updates = 0.3;         ///< of executions: bring an update
+  double cancelled = 0.1;       ///< of executions: a client cancels them
+  double deleted = 0.1;         ///< of sessions: deleted while they may run
+
+  std::chrono::milliseconds share_time{1000};  ///< to render one, on average
+  std::chrono::milliseconds merge_time{50};    ///< to merge one input, on average
+  std::chrono::milliseconds delay{20};         ///< of a message, at most
+  std::chrono::milliseconds tick_period{1000};
+  std::chrono::seconds arrival_time{30};  ///< executions are created until then
+  std::chrono::seconds fault_time{120};   ///< faults cease then
+  std::chrono::seconds patience{3600};    ///< everything ends so long after both
+
+  SimulationFaults faults;
+
+  /// Empty: `queue`.
+  std::shared_ptr<Scheduler> scheduler;
+  /// The invariants of the core are checked in every n-th turn of its loop; 0: only
+  /// at the end. A check takes time in proportion to everything that is there.
+  std::uint32_t check_every = 4;
+  /// Called with each line of the trace: facts, messages, faults. Empty: nobody.
+  std::function<void(std::string_view line)> trace;
+};
+
+struct SimulationReport {
+  /// The first promise that was broken, in a sentence; empty: none.
+  std::string broken;
+  /// Of the trace: equal for equal options.
+  std::uint64_t trace_hash = 0;
+  std::chrono::microseconds virtual_time{};
+  std::uint64_t finished = 0;   ///< executions
+  std::uint64_t failed = 0;     ///< executions
+  std::uint64_t cancelled = 0;  ///< executions, with their session or alone
+  std::uint64_t tasks = 0;      ///< that workers were given
+  std::uint64_t merges = 0;     ///< of them
+  std::uint64_t retries = 0;    ///< tasks that ended without being counted
+  std::uint64_t workers_lost = 0;
+  std::uint64_t faults = 0;  ///< that were injected
+};
+
+/// A small farm in which everything is drawn from the seed: its size, its load and
+/// which faults happen how often. Made for running very many.
+SimulationOptions random_simulation(std::uint64_t seed);
+
+SimulationReport run_simulation(const SimulationOptions& options);
+
+}  // namespace francine::testing
+
+#endif  // FRANCINE_TESTING_SIMULATOR_H

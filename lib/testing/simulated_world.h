@@ -1,0 +1,81 @@
+// SimulatedWorld: virtual time, chance and the trace, shared by all parts of a
+// simulation. Internal to lib/testing.
+
+#ifndef FRANCINE_TESTING_SIMULATED_WORLD_H
+#define FRANCINE_TESTING_SIMULATED_WORLD_H
+
+#include <francine/testing/simulator.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/effects.h"
+
+namespace francine::testing {
+
+using core::Timestamp;
+
+constexpr Timestamp to_us(std::chrono::microseconds duration) { return duration.count(); }
+
+class SimulatedWorld {
+ public:
+  explicit SimulatedWorld(const SimulationOptions& simulation)
+      : options(simulation), random_(simulation.seed) {}
+
+  const SimulationOptions& options;
+  SimulationReport report;
+
+  Timestamp now() const { return now_; }
+  bool faults_cease() const { return now_ >= to_us(options.fault_time); }
+
+  /// Does `what` after `delay`. What is due at the same time happens in this order.
+  void after(Timestamp delay, std::function<void()> what);
+  /// Lets the next thing happen, if it is due until then; false if not.
+  bool run_next(Timestamp until);
+
+  std::uint64_t below(std::uint64_t bound) { return random_() % bound; }
+  /// From 1 to `most`.
+  Timestamp some(Timestamp most) {
+    return 1 + static_cast<Timestamp>(
+                   below(std::max<std::uint64_t>(static_cast<std::uint64_t>(most), 1)));
+  }
+  bool chance(double probability) { return uniform() < probability; }
+  /// Whether a fault of this probability happens now; counted and traced.
+  bool fault(double probability, std::string_view what);
+  /// When the next of `per_minute` events on average comes; never for 0.
+  Timestamp next_of(double per_minute);
+
+  /// A promise is broken; only the first one is kept.
+  void broke(const std::string& promise);
+  bool is_broken() const { return !report.broken.empty(); }
+
+  void trace(std::string_view line);
+
+ private:
+  struct Due {
+    Timestamp when;
+    std::uint64_t order;
+    std::size_t slot;
+    bool operator<(const Due& other) const {
+      return when != other.when ? when > other.when : order > other.order;
+    }
+  };
+
+  double uniform() { return static_cast<double>(random_() >> 11U) * 0x1p-53; }
+
+  std::mt19937_64 random_;
+  Timestamp now_ = 0;
+  std::uint64_t next_order_ = 0;
+  std::vector<Due> agenda_;  ///< a heap
+  std::vector<std::function<void()>> slots_;
+  std::vector<std::size_t> free_slots_;
+};
+
+}  // namespace francine::testing
+
+#endif  // FRANCINE_TESTING_SIMULATED_WORLD_H

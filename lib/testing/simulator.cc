@@ -1,0 +1,115 @@
+#include <francine/testing/simulator.h>
+
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "testing/simulated_clients.h"
+#include "testing/simulated_master.h"
+#include "testing/simulated_worker.h"
+#include "testing/simulated_world.h"
+
+namespace francine::testing {
+namespace {
+
+/// After the last fault everybody has heard of broken links, has come back, and has
+/// been pinged and told what to forget.
+constexpr Timestamp kSettles = 75'000'000;
+
+class Simulation {
+ public:
+  explicit Simulation(const SimulationOptions& options)
+      : world_(options), master_(world_, injected_), clients_(world_, master_) {
+    for (std::uint32_t i = 0; i < options.workers; ++i) {
+      workers_.push_back(std::make_unique<SimulatedWorker>(world_, master_, injected_, i));
+    }
+  }
+
+  SimulationReport run() {
+    master_.start();
+    for (const auto& worker : workers_) {
+      world_.after(world_.some(2'000'000), [&worker] { worker->connect(); });
+    }
+    clients_.start();
+
+    const SimulationOptions& options = world_.options;
+    const Timestamp begins_to_end = to_us(std::max(options.arrival_time, options.fault_time));
+    const Timestamp deadline = begins_to_end + to_us(options.patience);
+    while (!clients_.are_done() && !world_.is_broken()) {
+      if (!world_.run_next(deadline)) world_.broke(clients_.what_is_open());
+    }
+    // What it took; the rest is to see that nothing is left.
+    world_.report.virtual_time = std::chrono::microseconds(world_.now());
+    run_until(to_us(options.fault_time));
+    run_until(world_.now() + kSettles);
+    clients_.clean_up();
+    run_until(world_.now() + kSettles);
+    if (!world_.is_broken()) check_at_end();
+    return world_.report;
+  }
+
+ private:
+  void run_until(Timestamp end) {
+    while (!world_.is_broken() && world_.run_next(end)) continue;
+  }
+
+  void check_at_end() {
+    master_.check_at_end();
+    for (const auto& worker : workers_) {
+      if (!worker->is_connected()) {
+        world_.broke(worker->spec()->name + " lives and is not part of the cluster");
+      }
+      if (const std::string left = worker->leftovers(); !left.empty()) {
+        world_.broke("after all sessions were deleted, " + left);
+      }
+    }
+    if (master_.state().workers.size() != workers_.size()) {
+      world_.broke("the master knows of workers that are gone");
+    }
+  }
+
+  SimulatedWorld world_;
+  InjectedFaults injected_;
+  SimulatedMaster master_;
+  SimulatedClients clients_;
+  std::vector<std::unique_ptr<SimulatedWorker>> workers_;
+};
+
+}  // namespace
+
+SimulationOptions random_simulation(std::uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto below = [&](std::uint64_t bound) { return random() % bound; };
+  // Each fault is absent in half of the farms, so that the others are seen alone.
+  const auto often = [&](double most) {
+    return below(2) == 0 ? 0 : most * static_cast<double>(1 + below(100)) / 100;
+  };
+  constexpr std::uint32_t kWidths[] = {1, 5, 16, 40, 100, 300};
+  SimulationOptions options;
+  options.seed = seed;
+  options.workers = static_cast<std::uint32_t>(1 + below(6));
+  options.slots = static_cast<std::uint32_t>(1 + below(4));
+  options.arithmetics = below(4) == 0 ? 2 : 1;
+  options.partials_a_worker = below(3) == 0 ? static_cast<std::uint32_t>(1 + below(20)) : 0;
+  options.sessions = static_cast<std::uint32_t>(1 + below(3));
+  options.executions = static_cast<std::uint32_t>(1 + below(6));
+  options.parallel = kWidths[below(6)];
+  options.share_time = std::chrono::milliseconds(100 + below(2000));
+  options.delay = std::chrono::milliseconds(1 + below(200));
+  options.faults.task_fails = often(0.1);
+  options.faults.task_hangs = often(0.02);
+  options.faults.fetch_fails = often(0.1);
+  options.faults.store_fails = often(0.3);
+  options.faults.answer_repeats = often(0.05);
+  options.faults.breaks_per_minute = often(2);
+  options.faults.deaths_per_minute = often(2);
+  options.faults.stalls_per_minute = often(1);
+  options.faults.broken = often(0.2);
+  return options;
+}
+
+SimulationReport run_simulation(const SimulationOptions& options) {
+  return Simulation(options).run();
+}
+
+}  // namespace francine::testing

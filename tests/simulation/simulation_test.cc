@@ -1,0 +1,254 @@
+// Whole farms on a virtual clock (francine/testing/simulator.h): many small ones in
+// which everything is drawn from the seed, some with one kind of trouble each, and
+// large ones.
+//
+//     test-simulation                        all of it
+//     test-simulation --seed 4711            one small farm, with its trace
+//     test-simulation --seeds 100000         many small ones, from --from N (or 1)
+
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+
+#include <francine/testing/simulator.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace francine::testing {
+namespace {
+
+std::string replay_command(std::uint64_t seed) {
+  return "replay with: test-simulation --seed " + std::to_string(seed);
+}
+
+void expect_promises_kept(const SimulationOptions& options) {
+  const SimulationReport report = run_simulation(options);
+  CHECK_MESSAGE(report.broken.empty(), report.broken);
+}
+
+TEST_CASE("a thousand small farms keep every promise") {
+  SimulationReport all;
+  for (std::uint64_t seed = 1; seed <= 1000; ++seed) {
+    const SimulationReport report = run_simulation(random_simulation(seed));
+    CHECK_MESSAGE(report.broken.empty(), report.broken << "; " << replay_command(seed));
+    all.finished += report.finished;
+    all.failed += report.failed;
+    all.cancelled += report.cancelled;
+    all.merges += report.merges;
+    all.retries += report.retries;
+    all.workers_lost += report.workers_lost;
+    all.faults += report.faults;
+  }
+  // The farms are worth something only if much happens in them.
+  CHECK(all.finished > 1500);
+  CHECK(all.failed > 100);
+  CHECK(all.cancelled > 100);
+  CHECK(all.merges > 2000);
+  CHECK(all.retries > 2000);
+  CHECK(all.workers_lost > 500);
+  CHECK(all.faults > 5000);
+}
+
+TEST_CASE("the same seed gives the same trace, another one another") {
+  std::uint64_t previous = 0;
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    const std::uint64_t one = run_simulation(random_simulation(seed)).trace_hash;
+    const std::uint64_t two = run_simulation(random_simulation(seed)).trace_hash;
+    CHECK(one == two);
+    CHECK(one != previous);
+    previous = one;
+  }
+}
+
+/// Without faults, and nobody changes their mind.
+SimulationOptions calm(std::uint64_t seed) {
+  SimulationOptions options;
+  options.seed = seed;
+  options.cancelled = 0;
+  options.deleted = 0;
+  options.fault_time = std::chrono::seconds(0);
+  return options;
+}
+
+TEST_CASE("without faults every execution finishes at the first attempt") {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    const SimulationReport report = run_simulation(calm(seed));
+    CHECK_MESSAGE(report.broken.empty(), report.broken);
+    CHECK(report.finished == 6);
+    CHECK(report.retries == 0);
+    CHECK(report.workers_lost == 0);
+  }
+}
+
+TEST_CASE("workers that hold no more than one partial finish as well") {
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    SimulationOptions options = calm(seed);
+    options.partials_a_worker = 1;
+    options.parallel = 400;
+    options.share_time = std::chrono::milliseconds(200);
+    expect_promises_kept(options);
+  }
+}
+
+TEST_CASE("workers that die all the time slow everything down, and no more") {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    SimulationOptions options;
+    options.seed = seed;
+    options.workers = 10;
+    options.parallel = 300;
+    options.faults.deaths_per_minute = 6;
+    options.faults.breaks_per_minute = 6;
+    expect_promises_kept(options);
+  }
+}
+
+TEST_CASE("a wide execution is counted and merged right") {
+  SimulationOptions options = calm(1);
+  options.workers = 64;
+  options.slots = 8;
+  options.executions = 3;
+  options.parallel = 65'536;
+  options.check_every = 0;
+  const SimulationReport report = run_simulation(options);
+  CHECK_MESSAGE(report.broken.empty(), report.broken);
+  CHECK(report.finished == 3);
+}
+
+TEST_CASE("ten thousand workers are simulated faster than they would work") {
+  SimulationOptions options;
+  options.seed = 1;
+  options.workers = 10'000;
+  options.slots = 1;
+  options.sessions = 20;
+  options.executions = 300;
+  options.parallel = 1000;
+  options.share_time = std::chrono::seconds(10);
+  options.arrival_time = std::chrono::seconds(60);
+  options.faults.task_fails = 0.001;
+  options.faults.breaks_per_minute = 0.01;
+  options.faults.deaths_per_minute = 0.01;
+  options.faults.fetch_fails = 0.001;
+  options.check_every = 0;
+  const auto begin = std::chrono::steady_clock::now();
+  const SimulationReport report = run_simulation(options);
+  const auto took = std::chrono::steady_clock::now() - begin;
+  CHECK_MESSAGE(report.broken.empty(), report.broken);
+  CHECK(report.finished + report.failed + report.cancelled == 300);
+  CHECK(report.workers_lost > 20);
+  CHECK(took < report.virtual_time);
+}
+
+// --- the schedulers of embedders -----------------------------------------------------
+
+/// Proposes nonsense most of the time, and something sensible at times.
+class Careless final : public Scheduler {
+ public:
+  explicit Careless(std::uint64_t seed) : random_(seed), sensible_(make_queue_scheduler()) {}
+  std::string_view name() const override { return "careless"; }
+
+  void plan(const ClusterView& view, std::vector<Placement>& plan) override {
+    for (std::uint64_t i = random_() % 8; i > 0; --i) {
+      Placement placement;
+      placement.work.kind = random_() % 2 == 0 ? TaskKind::kProduce : TaskKind::kReduce;
+      placement.work.execution = ExecutionId{random_() % 20};
+      placement.work.first = static_cast<std::uint32_t>(random_() % 400);
+      placement.worker = WorkerId{random_() % 20};
+      placement.count = static_cast<std::uint32_t>(random_() % 100);
+      plan.push_back(placement);
+    }
+    if (random_() % 4 != 0) return;
+    sensible_->plan(view, plan);
+    // Twice, and in the wrong order: the core leaves out what no longer fits.
+    const std::vector<Placement> again(plan.rbegin(), plan.rend());
+    plan.insert(plan.begin(), again.begin(), again.end());
+  }
+
+ private:
+  std::mt19937_64 random_;
+  std::unique_ptr<Scheduler> sensible_;
+};
+
+TEST_CASE("a careless scheduler wastes time and breaks nothing") {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    SimulationOptions options = random_simulation(seed);
+    options.scheduler = std::make_shared<Careless>(seed);
+    const SimulationReport report = run_simulation(options);
+    CHECK_MESSAGE(report.broken.empty(), report.broken);
+  }
+}
+
+/// Never plans anything.
+class Idle final : public Scheduler {
+ public:
+  std::string_view name() const override { return "idle"; }
+  void plan(const ClusterView&, std::vector<Placement>&) override {}
+};
+
+TEST_CASE("a scheduler that plans nothing is found out") {
+  SimulationOptions options = calm(1);
+  options.scheduler = std::make_shared<Idle>();
+  options.patience = std::chrono::seconds(60);
+  const SimulationReport report = run_simulation(options);
+  CHECK(report.broken.find("has not ended") != std::string::npos);
+}
+
+TEST_CASE("the trace is given line by line") {
+  SimulationOptions options = calm(1);
+  std::size_t lines = 0;
+  bool ended = false;
+  options.trace = [&](std::string_view line) {
+    ++lines;
+    ended = ended || line.find("ExecutionEnded") != line.npos;
+  };
+  run_simulation(options);
+  CHECK(lines > 100);
+  CHECK(ended);
+}
+
+// --- by hand -------------------------------------------------------------------------
+
+int replay(std::uint64_t seed) {
+  SimulationOptions options = random_simulation(seed);
+  options.trace = [](std::string_view line) {
+    std::printf("%.*s\n", static_cast<int>(line.size()), line.data());
+  };
+  const SimulationReport report = run_simulation(options);
+  std::printf("seed %llu: %s\n", static_cast<unsigned long long>(seed),
+              report.broken.empty() ? "every promise was kept" : report.broken.c_str());
+  return report.broken.empty() ? 0 : 1;
+}
+
+int run_many(std::uint64_t from, std::uint64_t count) {
+  std::uint64_t broken = 0;
+  for (std::uint64_t seed = from; seed < from + count; ++seed) {
+    const SimulationReport report = run_simulation(random_simulation(seed));
+    if (report.broken.empty()) continue;
+    ++broken;
+    std::printf("%s; %s\n", report.broken.c_str(), replay_command(seed).c_str());
+  }
+  std::printf("%llu farms, %llu broke a promise\n", static_cast<unsigned long long>(count),
+              static_cast<unsigned long long>(broken));
+  return broken == 0 ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace francine::testing
+
+int main(int argc, char** argv) {
+  std::uint64_t from = 1;
+  std::uint64_t count = 0;
+  for (int i = 1; i + 1 < argc; ++i) {
+    const std::string_view word = argv[i];
+    const std::uint64_t number = std::strtoull(argv[i + 1], nullptr, 10);
+    if (word == "--seed") return francine::testing::replay(number);
+    if (word == "--seeds") count = number;
+    if (word == "--from") from = number;
+  }
+  if (count > 0) return francine::testing::run_many(from, count);
+  return doctest::Context(argc, argv).run();
+}
