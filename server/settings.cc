@@ -216,20 +216,69 @@ std::string suggestion(std::string_view unknown, const std::vector<std::string>&
   return " (did you mean " + *nearest + "?)";
 }
 
+namespace {
+
+/// What may follow a flag: " 0..65535", " local|static", " TEXT"; a switch: nothing.
+std::string value_hint(const Setting& setting) {
+  return std::visit(Overloaded{
+                        [](const IntegerTarget& target) {
+                          return " " + std::to_string(target.min) + ".." +
+                                 std::to_string(target.max);
+                        },
+                        [](const RealTarget& target) {
+                          return " " + real_text(target.min) + ".." + real_text(target.max);
+                        },
+                        [](const BoolTarget&) { return std::string(); },
+                        [](const TextTarget& target) {
+                          std::string hint;
+                          for (const std::string_view choice : target.choices) {
+                            hint.append(hint.empty() ? " " : "|").append(choice);
+                          }
+                          return hint.empty() ? std::string(" TEXT") : hint;
+                        },
+                        [](const MapTarget&) { return std::string(" OBJECT"); },
+                    },
+                    setting.target);
+}
+
+/// Lines of at most 80 columns, indented by `indent`.
+std::string wrapped(std::string_view text, std::size_t indent) {
+  constexpr std::size_t kColumns = 80;
+  std::string lines;
+  std::size_t column = 0;
+  while (!text.empty()) {
+    const std::string_view word = text.substr(0, text.find(' '));
+    if (column == 0 || column + 1 + word.size() > kColumns) {
+      lines.append(column == 0 ? "" : "\n").append(indent, ' ');
+      column = indent;
+    } else {
+      lines += ' ';
+      ++column;
+    }
+    lines += word;
+    column += word.size();
+    text.remove_prefix(std::min(text.size(), word.size() + 1));
+  }
+  return lines + "\n";
+}
+
+}  // namespace
+
 std::string flags_help(const Settings& settings) {
   std::string help;
   for (const Setting& setting : settings) {
-    std::string head = "  " + (setting.secret ? std::string() : flag_name(setting.name));
-    if (setting.secret) head += environment_name(setting.name) + " (environment or file only)";
-    const std::string value = value_text(setting);
-    help += head + "\n      " + std::string(setting.help);
-    help += " It is " + type_text(setting);
-    if (!value.empty()) help += "; default " + value;
-    help += ".";
-    if (!setting.pending.empty()) {
-      help += " Accepted; takes effect with " + std::string(setting.pending) + ".";
+    if (setting.secret) {
+      help += "  " + environment_name(setting.name) + "=..., without a flag\n";
+    } else {
+      const std::string value = value_text(setting);
+      help += "  " + flag_name(setting.name) + value_hint(setting);
+      help += value.empty() ? "\n" : "  (default " + value + ")\n";
     }
-    help += "\n";
+    std::string text(setting.help);
+    if (!setting.pending.empty()) {
+      text += " Accepted; takes effect with " + std::string(setting.pending) + ".";
+    }
+    help += wrapped(text, 6);
   }
   return help;
 }

@@ -7,19 +7,22 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from harness import SQUARE_OBJ, SystemTest, connect, read_until_closed
+from harness import SQUARE_OBJ, Server, SystemTest, connect, read_until_closed
 
 
 class BadInput(SystemTest):
     @classmethod
     def setUpClass(cls):
         cls.shared = SystemTest()
-        cls.master = cls.shared.server("--max-body-bytes", "100000", "--max-pixels", "1000000",
-                                       "--max-resource-bytes", "200000")
+        cls.master = Server("--max-body-bytes", "100000", "--max-pixels", "1000000",
+                            "--max-resource-bytes", "200000")
 
     @classmethod
     def tearDownClass(cls):
-        cls.shared.doCleanups()
+        try:
+            cls.shared.assert_stops_clean(cls.master)
+        finally:
+            cls.shared.close(cls.master)
 
     def refused_session(self, status, word, **members):
         body = {"producer": "ao", **members}

@@ -7,18 +7,21 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from harness import SQUARE_OBJ, SystemTest, connect, png_size, wait_until
+from harness import SQUARE_OBJ, Server, SystemTest, connect, png_size, wait_until
 
 
 class Rest(SystemTest):
     @classmethod
     def setUpClass(cls):
         cls.shared = SystemTest()
-        cls.master = cls.shared.server()
+        cls.master = Server()
 
     @classmethod
     def tearDownClass(cls):
-        cls.shared.doCleanups()
+        try:
+            cls.shared.assert_stops_clean(cls.master)
+        finally:
+            cls.shared.close(cls.master)
 
     def test_first_picture(self):
         answer = self.master.get("/")

@@ -241,8 +241,16 @@ class SystemTest(unittest.TestCase):
         return self.closing(Program(list(arguments), **more))
 
     def closing(self, thing):
-        self.addCleanup(thing.close)
+        self.addCleanup(self.close, thing)
         return thing
+
+    def close(self, thing):
+        """Ends it, and fails where a sanitizer had something to report, be it in a
+        worker, whose master would just start another."""
+        log = thing.log()
+        thing.close()
+        if "Sanitizer" in log or "runtime error:" in log:
+            self.fail(f"a sanitizer reports:\n{log[-20000:]}")
 
     def directory(self):
         path = tempfile.mkdtemp(prefix="francine-system-")
