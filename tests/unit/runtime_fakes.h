@@ -1,8 +1,8 @@
 // What the tests of the runtime stand on: a master's end that records what a
 // worker says, blobs that can fail, and a producer that does what its settings say.
 
-#ifndef FRANCINE_TESTS_RUNTIME_FAKES_H
-#define FRANCINE_TESTS_RUNTIME_FAKES_H
+#ifndef FRANCINE_TESTS_UNIT_RUNTIME_FAKES_H
+#define FRANCINE_TESTS_UNIT_RUNTIME_FAKES_H
 
 #include <doctest/doctest.h>
 #include <stdlib.h>
@@ -286,4 +286,4 @@ inline core::RunTask make_run(std::uint64_t task, ShareRange shares, std::uint32
 
 }  // namespace francine::runtime::testing
 
-#endif  // FRANCINE_TESTS_RUNTIME_FAKES_H
+#endif  // FRANCINE_TESTS_UNIT_RUNTIME_FAKES_H

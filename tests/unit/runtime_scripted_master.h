@@ -1,7 +1,7 @@
 // A master that does what the test says: it accepts workers and records them.
 
-#ifndef FRANCINE_TESTS_RUNTIME_SCRIPTED_MASTER_H
-#define FRANCINE_TESTS_RUNTIME_SCRIPTED_MASTER_H
+#ifndef FRANCINE_TESTS_UNIT_RUNTIME_SCRIPTED_MASTER_H
+#define FRANCINE_TESTS_UNIT_RUNTIME_SCRIPTED_MASTER_H
 
 #include <memory>
 #include <string>
@@ -58,4 +58,4 @@ class ScriptedMaster {
 
 }  // namespace francine::runtime::testing
 
-#endif  // FRANCINE_TESTS_RUNTIME_SCRIPTED_MASTER_H
+#endif  // FRANCINE_TESTS_UNIT_RUNTIME_SCRIPTED_MASTER_H
