@@ -90,7 +90,7 @@ std::optional<std::string> Handshake::on_frame(std::string_view frame) {
   std::optional<std::string> answer;
   JsonRpcReader reader;
   bool batch = false;
-  auto take = [&](const JsonRpcMessage& message) -> Result<void> {
+  const auto take = [&](const JsonRpcMessage& message) -> Result<void> {
     answer = on_message(message);
     return {};
   };

@@ -169,9 +169,8 @@ Result<void> JsonRpcReader::Impl::parse(std::string_view frame, Document& docume
   return {};
 }
 
-Result<void> JsonRpcReader::read(
-    std::string_view frame, const std::function<Result<void>(const JsonRpcMessage&)>& on_message,
-    bool* batch) {
+Result<void> JsonRpcReader::read_with(std::string_view frame, Call call, void* callee,
+                                      bool* batch) {
   impl_->values.Clear();
   impl_->stack.Clear();
   Document document(&impl_->values, 1024, &impl_->stack);
@@ -181,7 +180,7 @@ Result<void> JsonRpcReader::read(
   auto deliver = [&](const rapidjson::Value& value) -> Result<void> {
     JsonRpcMessage message;
     if (auto read = read_message(value, message); !read.ok()) return read;
-    return on_message(message);
+    return call(callee, message);
   };
   if (!document.IsArray()) return deliver(document);
   if (document.Empty()) return malformed("an empty batch");

@@ -20,11 +20,11 @@
 #include <rapidjson/fwd.h>
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 
 #include <francine/result.h>
 
@@ -64,12 +64,22 @@ class JsonRpcReader {
   /// kInvalidArgument says what is wrong with the frame and where; messages of a
   /// batch before the wrong one have been delivered then. `batch`, if given,
   /// becomes whether the frame was an array (answers to it belong in one array).
-  Result<void> read(std::string_view frame,
-                    const std::function<Result<void>(const JsonRpcMessage&)>& on_message,
-                    bool* batch = nullptr);
+  template <typename OnMessage>  // Result<void>(const JsonRpcMessage&)
+  Result<void> read(std::string_view frame, OnMessage&& on_message, bool* batch = nullptr) {
+    // Not a std::function, which may allocate: this is called for every frame.
+    auto call = [](void* callee, const JsonRpcMessage& message) -> Result<void> {
+      return (*static_cast<std::remove_reference_t<OnMessage>*>(callee))(message);
+    };
+    const void* const callee = std::addressof(on_message);  // const only in passing
+    return read_with(frame, call, const_cast<void*>(callee), batch);
+  }
 
  private:
   struct Impl;
+  using Call = Result<void> (*)(void* callee, const JsonRpcMessage& message);
+
+  Result<void> read_with(std::string_view frame, Call call, void* callee, bool* batch);
+
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,14 +1,16 @@
 #include "net/rpc_connector.h"
 
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/connect.hpp>
 #include <asio/detached.hpp>
 #include <asio/ip/tcp.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <cerrno>
 #include <random>
 #include <utility>
 
@@ -82,7 +84,12 @@ class RpcConnector::Impl : public std::enable_shared_from_this<RpcConnector::Imp
     begin_deadline(deadline);
     const auto endpoints =
         co_await resolver_.async_resolve(options_.host, std::to_string(options_.port), token);
-    if (!error && !late_) co_await asio::async_connect(socket_, endpoints, token);
+    for (const tcp::endpoint endpoint : endpoints) {
+      error = open(endpoint.protocol());
+      if (late_ || state_ == State::kStopped) break;
+      if (!error) co_await socket_.async_connect(endpoint, token);
+      if (!error) break;
+    }
     timer_.cancel();
     if (state_ == State::kStopped) co_return;
     // On one machine, a dialler whose own port happens to be the one that it dials,
@@ -97,6 +104,16 @@ class RpcConnector::Impl : public std::enable_shared_from_this<RpcConnector::Imp
       co_return;
     }
     prove(socket_.release(), deadline);
+  }
+
+  /// A new socket that programs started by this one do not inherit: they would keep
+  /// the connection open when this one has died.
+  std::error_code open(const tcp& protocol) {
+    std::error_code error;
+    socket_.close(error);
+    const int opened = ::socket(protocol.family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (opened < 0) return {errno, std::generic_category()};
+    return socket_.assign(protocol, opened, error);
   }
 
   /// Breaks off this attempt at `deadline`.

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -193,6 +194,45 @@ TEST_CASE("routes: literal before name before rest, methods told apart") {
   CHECK(std::get<HttpProblem>(empty.find("GET", "/")).status == 404);
   CHECK_THROWS(empty.add("GET", "no slash", handler, {}));
   CHECK_THROWS(empty.add("GET", "/", nullptr, {}));
+}
+
+TEST_CASE("no head, however damaged, does harm") {
+  const std::string good =
+      "PUT http://h/a%20b/../c?d=e HTTP/1.1\r\nHost: h\r\nContent-Length: 12\r\n"
+      "Transfer-Encoding: chunked\r\nRange: bytes=1-2\r\nConnection: close, x\r\n\r\n";
+  constexpr std::string_view kSpice = "\r\n :%/.,;?*=-0fF\t\0\x7f\xff";
+  std::mt19937 random(1);
+  const auto below = [&](std::size_t bound) { return random() % bound; };
+  int accepted = 0;
+  for (int round = 0; round < 30'000; ++round) {
+    std::string text = good;
+    for (std::size_t change = below(6); change > 0; --change) {
+      const std::size_t at = below(text.size());
+      switch (below(3)) {
+        case 0:
+          text[at] = kSpice[below(kSpice.size())];
+          break;
+        case 1:
+          text.erase(at, below(20));
+          break;
+        default:
+          text.insert(at, text.substr(below(text.size()), below(20)));
+      }
+    }
+    std::size_t scanned = 0;
+    static_cast<void>(find_head_end(text, scanned));
+    const auto parsed = parse_head(text);
+    if (const auto* head = std::get_if<HttpHead>(&parsed)) {
+      ++accepted;
+      // Only one of the two can say how long the body is.
+      CHECK_FALSE((head->chunked && head->content_length.has_value()));
+      if (const auto segments = split_path(head->path)) {
+        for (const std::string& segment : *segments) CHECK(segment != "..");
+      }
+      if (const auto range = head->header("Range")) static_cast<void>(read_range(*range, 100));
+    }
+  }
+  CHECK(accepted > 100);
 }
 
 TEST_CASE("ranges") {

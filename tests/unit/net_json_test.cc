@@ -2,6 +2,7 @@
 #include <rapidjson/document.h>
 
 #include <limits>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -159,6 +160,37 @@ TEST_CASE("a reader is as new for every frame") {
     CHECK_FALSE(reader.read("[[", ignore).ok());
     CHECK(reader.read(R"({"jsonrpc":"2.0","method":"x"})", ignore).ok());
   }
+}
+
+TEST_CASE("no frame, however damaged, does harm") {
+  const std::string good =
+      R"([{"jsonrpc":"2.0","method":"finish","params":{"task":12,"text":"a\u00fc\ud83d\ude42"}},)"
+      R"({"jsonrpc":"2.0","id":-1.5e3,"result":[null,true,{}]},)"
+      R"({"jsonrpc":"2.0","id":"x","error":{"code":-32600,"message":"m"}}])";
+  constexpr std::string_view kSpice = "[]{}\",:\\0123456789eE+-.nulltruefalse\0\xff\xc3\xed";
+  JsonRpcReader reader;
+  std::mt19937 random(2);
+  const auto below = [&](std::size_t bound) { return random() % bound; };
+  int delivered = 0;
+  for (int round = 0; round < 30'000; ++round) {
+    std::string text = good;
+    for (std::size_t change = below(6); change > 0; --change) {
+      const std::size_t at = below(text.size());
+      if (below(2) == 0) {
+        text[at] = kSpice[below(kSpice.size())];
+      } else {
+        text.insert(at, text.substr(below(text.size()), below(30)));
+      }
+    }
+    std::string again;
+    static_cast<void>(reader.read(text, [&](const JsonRpcMessage& message) -> Result<void> {
+      ++delivered;
+      if (message.params != nullptr) append_json(again, *message.params);
+      if (message.id != nullptr) append_json(again, *message.id);
+      return {};
+    }));
+  }
+  CHECK(delivered > 1000);
 }
 
 TEST_CASE("a callback's error ends the reading of a batch") {
