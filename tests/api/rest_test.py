@@ -7,7 +7,9 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from harness import SQUARE_OBJ, Server, SystemTest, connect, png_size, wait_until
+from harness import SQUARE_OBJ, Server, SystemTest, connect, fewer, png_size, wait_until
+
+SMALL = {"width": 64, "height": 48}
 
 
 class Rest(SystemTest):
@@ -32,11 +34,12 @@ class Rest(SystemTest):
         self.assertGreater(len(answer.body), 1000)
 
     def test_parallel_picture(self):
-        answer = self.master.get("/?parallel=16")
+        parallel = fewer(16)
+        answer = self.master.get(f"/?parallel={parallel}")
         self.assertEqual((answer.status, answer.type), (200, "image/jpeg"))
         # The same picture each time: same scene, parallel and seed.
-        self.assertEqual(self.master.get("/?parallel=16").body, answer.body)
-        self.assertNotEqual(self.master.get("/?parallel=15").body, answer.body)
+        self.assertEqual(self.master.get(f"/?parallel={parallel}").body, answer.body)
+        self.assertNotEqual(self.master.get(f"/?parallel={parallel - 1}").body, answer.body)
 
     def test_the_demo_leaves_no_session(self):
         self.master.get("/?parallel=2&format=png")
@@ -113,7 +116,7 @@ class Rest(SystemTest):
     def test_block(self):
         name = self.master.new_session(format="exr")
         path = f"/sessions/{name}/executions"
-        pictures = [self.master.post(f"{path}?{block}", {"parallel": 2})
+        pictures = [self.master.post(f"{path}?{block}", {"parallel": 2, "update": SMALL})
                     for block in ("block=true", "block=false", "block=1", "block")]
         for picture in pictures:
             self.assertEqual((picture.status, picture.type), (200, "image/x-exr"))
@@ -128,8 +131,9 @@ class Rest(SystemTest):
     def test_seeds_differ_and_repeat(self):
         name = self.master.new_session(format="exr")
         path = f"/sessions/{name}/executions?block=true"
-        first, second, again = (self.master.post(path, {"parallel": 2, "seed": seed}).body
-                                for seed in (0, 1, 0))
+        first, second, again = (
+            self.master.post(path, {"parallel": 2, "seed": seed, "update": SMALL}).body
+            for seed in (0, 1, 0))
         self.assertEqual(first, again)
         self.assertNotEqual(first, second)
 
@@ -157,13 +161,14 @@ class Rest(SystemTest):
         def ask(i):
             pictures[i] = self.master.get(f"/?parallel={1 + i % 3}&format=png").body
 
-        threads = [threading.Thread(target=ask, args=(i,)) for i in range(12)]
+        threads = [threading.Thread(target=ask, args=(i,)) for i in range(fewer(12))]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        for i in range(12):
-            self.assertEqual(pictures[i], pictures[i % 3])
+        self.assertEqual(len(pictures), len(threads))
+        for i, picture in pictures.items():
+            self.assertEqual(picture, pictures[i % 3])
 
     def test_cancel(self):
         name = self.master.new_session()
@@ -209,7 +214,7 @@ class Rest(SystemTest):
         wait_until("it renders", lambda: server.get(path).json()["progress"])
         leaver.close()
         before = server.get(path).json()["progress"]
-        wait_until("it goes on", lambda: server.get(path).json()["progress"] > before + 20)
+        wait_until("it goes on", lambda: server.get(path).json()["progress"] > before + fewer(20))
         self.assertEqual(server.get(path).json()["state"], "running")
         server.request("DELETE", f"/sessions/{name}")
         self.assert_stops_clean(server)

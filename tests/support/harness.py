@@ -29,6 +29,11 @@ MARK = "SYSTEM_TEST_MARK"  # in the environment of everything that a test starts
 READY = re.compile(r"francine-server ready: rest=(\d+) rpc=(\d+) resource=(\d+) workers=(\d+)\n")
 
 
+def fewer(count):
+    """So many where things are fast, fewer where they are slow."""
+    return max(2, int(count / SLOWNESS))
+
+
 def deadline_in(seconds):
     return time.monotonic() + seconds * SLOWNESS
 

@@ -10,8 +10,8 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from harness import (SERVER, SLOWNESS, SystemTest, connect, marked_processes, read_until_closed,
-                     wait_for_end, wait_until)
+from harness import (SERVER, SLOWNESS, SystemTest, connect, fewer, marked_processes,
+                     read_until_closed, wait_for_end, wait_until)
 
 LONG = {"parallel": 60000}
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -122,7 +122,7 @@ class Stops(SystemTest):
 
     def test_a_stop_lets_requests_end(self):
         server = self.server("--shutdown-grace", "60")
-        thread, answers = self.blocked_client(server, "/?parallel=60")
+        thread, answers = self.blocked_client(server, f"/?parallel={fewer(60)}")
         self.assert_stops_clean(server)
         thread.join()
         self.assertEqual(answers[0].status, 200, answers[0].body[:200])
@@ -247,9 +247,10 @@ class Garbage(SystemTest):
 
     def test_nobody_else_notices(self):
         server = self.server()
-        expected = server.get("/?parallel=40").body
+        path = f"/?parallel={fewer(40)}"
+        expected = server.get(path).body
         answers = []
-        thread = threading.Thread(target=lambda: answers.append(server.get("/?parallel=40")))
+        thread = threading.Thread(target=lambda: answers.append(server.get(path)))
         thread.start()
         self.addCleanup(thread.join)
         junk = bytes(range(256)) * 16
