@@ -7,17 +7,17 @@ namespace francine::net {
 HandshakeGate::HandshakeGate(IoThread& io, std::shared_ptr<FrameConnection> connection,
                              HandshakeOptions options, const ClusterKeys& keys,
                              FrameLimits proven_limits)
-    : connection_(std::move(connection)),
+    : io_(io),
+      connection_(std::move(connection)),
       handshake_(options, keys),
-      proven_limits_(proven_limits),
-      deadline_(io.context()) {}
+      proven_limits_(proven_limits) {}
 
 void HandshakeGate::start(std::chrono::milliseconds timeout, Done done) {
   done_ = std::move(done);
-  deadline_.expires_after(timeout);
-  deadline_.async_wait([weak = weak_from_this()](const std::error_code& error) {
-    const auto self = weak.lock();
-    if (!error && self) self->abandon("it did not complete the handshake in time");
+  io_.post_after(timeout, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->abandon("it did not complete the handshake in time");
+    }
   });
   connection_->start({[self = shared_from_this()](auto frames) { self->on_frames(frames); },
                       [self = shared_from_this()](const std::string& reason) {
@@ -44,7 +44,6 @@ void HandshakeGate::on_frames(std::span<const std::string_view> frames) {
 
 void HandshakeGate::finish(GateOutcome outcome) {
   if (!done_) return;
-  deadline_.cancel();
   const Done done = std::exchange(done_, nullptr);
   if (!outcome.proven) connection_->close(outcome.reason);
   done(outcome);

@@ -4,7 +4,6 @@
 #ifndef FRANCINE_NET_HANDSHAKE_GATE_H
 #define FRANCINE_NET_HANDSHAKE_GATE_H
 
-#include <asio/steady_timer.hpp>
 #include <chrono>
 #include <functional>
 #include <memory>
@@ -46,10 +45,10 @@ class HandshakeGate : public std::enable_shared_from_this<HandshakeGate> {
   void on_frames(std::span<const std::string_view> frames);
   void finish(GateOutcome outcome);
 
+  IoThread& io_;
   std::shared_ptr<FrameConnection> connection_;
   Handshake handshake_;
   FrameLimits proven_limits_;
-  asio::steady_timer deadline_;
   Done done_;
 };
 
