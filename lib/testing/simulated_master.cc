@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "testing/describe.h"
+#include "testing/text.h"
 
 namespace francine::testing {
 namespace {
@@ -21,9 +22,7 @@ Policy simulated_policy() {
   return policy;
 }
 
-std::string name_of(ExecutionId id) {
-  return "execution e" + std::to_string(static_cast<std::uint64_t>(id));
-}
+std::string name_of(ExecutionId id) { return (Text() << "execution" << id).take(); }
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "testing/simulated_master.h"
+#include "testing/text.h"
 
 namespace francine::testing {
 namespace {
@@ -20,7 +21,7 @@ constexpr Timestamp kRestart = 20'000'000;
 /// An end that is not told of a broken link at once hears of it this late.
 constexpr Timestamp kLateNews = 30'000'000;
 
-std::string name_of(TaskId id) { return "t" + std::to_string(static_cast<std::uint64_t>(id)); }
+std::string name_of(TaskId id) { return (Text() << id).take(); }
 
 }  // namespace
 
@@ -50,7 +51,6 @@ std::string SimulatedWorker::leftovers() const {
   std::string left;
   if (!tasks_.empty()) left += " runs " + name_of(tasks_.begin()->first);
   if (!kept_.empty()) left += " keeps what " + name_of(kept_.begin()->first) + " made";
-  if (!cached_.empty()) left += " keeps a session";
   return left.empty() ? left : spec_->name + left;
 }
 
@@ -223,7 +223,11 @@ void SimulatedWorker::work(const RunTask& run) {
 void SimulatedWorker::reduce(const RunTask& run) {
   std::vector<SimulatedImagePtr> inputs;
   std::vector<TaskId> missing;
+  std::uint32_t next_share = run.shares.begin;
   for (const TaskInput& input : run.inputs) {
+    if (input.shares.begin != std::exchange(next_share, input.shares.end)) {
+      world_.broke("the inputs of " + name_of(run.task) + " are not in the order of shares");
+    }
     SimulatedImagePtr image;
     if (input.endpoint.empty()) {
       image = fetch(input.partial);

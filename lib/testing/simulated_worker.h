@@ -54,8 +54,9 @@ class SimulatedWorker {
   const std::shared_ptr<const core::WorkerSpec>& spec() const { return spec_; }
   /// What others can fetch from it; null: it is gone, or has no such thing.
   SimulatedImagePtr fetch(TaskId task) const;
-  /// What it still keeps or runs, for people; empty: nothing.
+  /// What it still runs or keeps of executions, for people; empty: nothing.
   std::string leftovers() const;
+  bool keeps_sessions() const { return !cached_.empty(); }
   bool is_connected() const { return link_ && link_->up && link_->accepted_as; }
 
   void connect();

@@ -59,7 +59,7 @@ void SimulatedWorld::trace(std::string_view line) {
   hash = (hash ^ static_cast<std::uint64_t>(now_)) * kPrime;
   for (const char c : line) hash = (hash ^ static_cast<unsigned char>(c)) * kPrime;
   report.trace_hash = hash;
-  if (options.trace) options.trace("[" + std::to_string(now_) + "] " + std::string(line));
+  if (options.trace) options.trace(std::to_string(now_).append(" ").append(line));
 }
 
 }  // namespace francine::testing

@@ -15,6 +15,8 @@ namespace {
 /// After the last fault everybody has heard of broken links, has come back, and has
 /// been pinged and told what to forget.
 constexpr Timestamp kSettles = 75'000'000;
+/// What workers shall forget, they are told with the next tick.
+constexpr Timestamp kDropped = 3'000'000;
 
 class Simulation {
  public:
@@ -42,9 +44,11 @@ class Simulation {
     world_.report.virtual_time = std::chrono::microseconds(world_.now());
     run_until(to_us(options.fault_time));
     run_until(world_.now() + kSettles);
+    check_workers();
     clients_.clean_up();
-    run_until(world_.now() + kSettles);
-    if (!world_.is_broken()) check_at_end();
+    run_until(world_.now() + kDropped + 10 * to_us(options.delay));
+    check_workers();
+    check_at_end();
     return world_.report;
   }
 
@@ -53,14 +57,22 @@ class Simulation {
     while (!world_.is_broken() && world_.run_next(end)) continue;
   }
 
-  void check_at_end() {
-    master_.check_at_end();
+  void check_workers() {
     for (const auto& worker : workers_) {
       if (!worker->is_connected()) {
         world_.broke(worker->spec()->name + " lives and is not part of the cluster");
       }
       if (const std::string left = worker->leftovers(); !left.empty()) {
-        world_.broke("after all sessions were deleted, " + left);
+        world_.broke("after all executions have ended, " + left);
+      }
+    }
+  }
+
+  void check_at_end() {
+    master_.check_at_end();
+    for (const auto& worker : workers_) {
+      if (worker->keeps_sessions()) {
+        world_.broke("after all sessions were deleted, " + worker->spec()->name + " keeps one");
       }
     }
     if (master_.state().workers.size() != workers_.size()) {
