@@ -31,6 +31,7 @@ SimulatedWorker::SimulatedWorker(SimulatedWorld& world, SimulatedMaster& master,
       master_(master),
       injected_(injected),
       arithmetic_(1 + static_cast<std::uint32_t>(world.below(world.options.arithmetics))),
+      may_go_(number != 0),
       speed_(0.5 + 0.1 * static_cast<double>(world.below(11))) {
   auto spec = std::make_shared<WorkerSpec>();
   spec->name = "worker" + std::to_string(number);
@@ -102,7 +103,8 @@ void SimulatedWorker::die() {
   }
   forget();
   alive_ = false;
-  later(world_.some(kRestart), [this] { connect(); });
+  gone_ = may_go_ && world_.chance(world_.options.faults.gone_for_good);
+  if (!gone_) later(world_.some(kRestart), [this] { connect(); });
 }
 
 void SimulatedWorker::link_lost(const SimulatedLink& link) {

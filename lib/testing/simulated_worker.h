@@ -57,6 +57,8 @@ class SimulatedWorker {
   /// What it still runs or keeps of executions, for people; empty: nothing.
   std::string leftovers() const;
   bool keeps_sessions() const { return !cached_.empty(); }
+  /// Died, and does not come back.
+  bool is_gone() const { return gone_; }
   bool is_connected() const { return link_ && link_->up && link_->accepted_as; }
 
   void connect();
@@ -100,9 +102,11 @@ class SimulatedWorker {
   InjectedFaults& injected_;
   std::shared_ptr<const core::WorkerSpec> spec_;
   const std::uint32_t arithmetic_;
+  const bool may_go_;
   const double speed_;
   SimulatedLinkPtr link_;
   bool alive_ = true;
+  bool gone_ = false;
   std::uint64_t life_ = 0;
   std::map<TaskId, Task> tasks_;  ///< given, not answered, not cancelled
   std::deque<TaskId> waiting_;

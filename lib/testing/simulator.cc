@@ -1,5 +1,6 @@
 #include <francine/testing/simulator.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <vector>
@@ -59,7 +60,7 @@ class Simulation {
 
   void check_workers() {
     for (const auto& worker : workers_) {
-      if (!worker->is_connected()) {
+      if (!worker->is_gone() && !worker->is_connected()) {
         world_.broke(worker->spec()->name + " lives and is not part of the cluster");
       }
       if (const std::string left = worker->leftovers(); !left.empty()) {
@@ -75,7 +76,9 @@ class Simulation {
         world_.broke("after all sessions were deleted, " + worker->spec()->name + " keeps one");
       }
     }
-    if (master_.state().workers.size() != workers_.size()) {
+    const auto living = std::count_if(workers_.begin(), workers_.end(),
+                                      [](const auto& worker) { return !worker->is_gone(); });
+    if (master_.state().workers.size() != static_cast<std::size_t>(living)) {
       world_.broke("the master knows of workers that are gone");
     }
   }
@@ -115,6 +118,7 @@ SimulationOptions random_simulation(std::uint64_t seed) {
   options.faults.answer_repeats = often(0.05);
   options.faults.breaks_per_minute = often(2);
   options.faults.deaths_per_minute = often(2);
+  options.faults.gone_for_good = often(0.5);
   options.faults.stalls_per_minute = often(1);
   options.faults.broken = often(0.2);
   return options;

@@ -62,6 +62,7 @@ struct SimulationFaults {
   double answer_repeats = 0;     ///< an answer arrives a second time, later
   double breaks_per_minute = 0;  ///< the link breaks
   double deaths_per_minute = 0;  ///< the worker dies; it comes back later
+  double gone_for_good = 0;      ///< of dying workers, but the first: never come back
   double unnoticed = 0.3;        ///< of broken links: the master is not told
   double stalls_per_minute = 0;  ///< the master is not run for up to 40 s
   double broken = 0;             ///< of executions: their producer always fails
