@@ -194,6 +194,9 @@ void carry_out(State& state, const ExecutionEnded& record) {
 void carry_out(State& state, const WorkerAdded& record) {
   Worker worker;
   worker.spec = record.spec;
+  worker.slots = record.spec->slots;
+  worker.partial_budget_bytes = record.spec->partial_budget_bytes;
+  worker.name = record.spec->name;
   worker.last_seen = record.at;
   worker.last_ping = record.at;
   auto& known = state.arithmetics;
@@ -221,7 +224,7 @@ void carry_out(State& state, const WorkerRemoved& record) {
     ++state.sessions.at(id).holders_version;
   }
   state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
-  state.totals.slots -= worker.spec->slots;
+  state.totals.slots -= worker.slots;
   const auto name = state.worker_names.find(worker.spec->name);
   if (name != state.worker_names.end() && name->second == record.worker) {
     state.worker_names.erase(name);
@@ -249,11 +252,11 @@ void carry_out(State& state, const WorkerPinged& record) {
 void carry_out(State& state, const TaskPlaced& record) {
   Worker& worker = state.workers.at(record.worker);
   Execution& execution = state.executions.at(record.execution);
-  assert(worker.tasks.size() < worker.spec->slots);
+  assert(worker.tasks.size() < worker.slots);
   worker.tasks.push_back(
       {record.task, record.execution, record.kind, record.finish, record.shares, record.at});
   worker.drops.clear();  // they travel with the task
-  if (worker.tasks.size() == worker.spec->slots) {
+  if (worker.tasks.size() == worker.slots) {
     state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
   }
   state.next_task = static_cast<std::uint64_t>(record.task) + 1;

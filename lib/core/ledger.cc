@@ -9,12 +9,12 @@ Ledger::Ledger(std::uint32_t parallel) : parallel_(parallel), pending_shares_(pa
   assert(parallel >= 1 && parallel <= kMaxParallel);
   pending_.push_back({0, parallel});
   const std::uint32_t root = root_level(parallel);
-  std::size_t groups = 0;
+  std::uint32_t groups = 0;
   for (std::uint32_t level = kGroupLevel; level < root; level += kGroupLevel) {
-    levels_.push_back({level, groups});
+    levels_[level_count_++] = {level, groups};
     groups += ((parallel - 1) >> level) + 1;
   }
-  levels_.push_back({root, groups});
+  levels_[level_count_++] = {root, groups};
   covered_.resize(groups + 1);
 }
 
@@ -85,7 +85,7 @@ void Ledger::give_back(ShareRange run) {
 }
 
 std::optional<std::size_t> Ledger::counter_of(ShareRange shares, ShareRange& group) const {
-  for (const Level& level : levels_) {
+  for (const Level& level : levels()) {
     group = tree_node(level.level, shares.begin, parallel_);
     if (group != shares && group.contains(shares)) {
       return level.offset + (shares.begin >> level.level);
@@ -134,7 +134,7 @@ void Ledger::lose(ShareRange shares) {
 }
 
 std::optional<std::size_t> Ledger::ready_counter(ShareRange group) const {
-  for (const Level& level : levels_) {
+  for (const Level& level : levels()) {
     if (tree_node(level.level, group.begin, parallel_) != group) continue;
     const std::size_t counter = level.offset + (group.begin >> level.level);
     if (covered_[counter] == group.size()) return counter;

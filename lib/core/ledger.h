@@ -16,9 +16,11 @@
 #ifndef FRANCINE_CORE_LEDGER_H
 #define FRANCINE_CORE_LEDGER_H
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,9 +86,12 @@ class Ledger {
  private:
   struct Level {
     std::uint32_t level = 0;
-    std::size_t offset = 0;  ///< of its first group in covered_
+    std::uint32_t offset = 0;  ///< of its first group in covered_
   };
+  static constexpr std::size_t kMaxLevels = root_level(kMaxParallel) / kGroupLevel;
 
+  /// Of groups, rising; the last is the root.
+  std::span<const Level> levels() const { return {levels_.data(), level_count_}; }
   std::optional<std::size_t> counter_of(ShareRange shares, ShareRange& group) const;
   std::optional<std::size_t> ready_counter(ShareRange group) const;
   std::optional<ShareRange> add_partial(const HeldPartial& partial);
@@ -99,7 +104,8 @@ class Ledger {
   std::uint32_t next_group_ = 0;
   std::vector<ShareRange> pending_;
   PartialTable partials_;
-  std::vector<Level> levels_;           ///< of groups, rising; the last is the root
+  std::array<Level, kMaxLevels> levels_;
+  std::uint32_t level_count_ = 0;
   std::vector<std::uint32_t> covered_;  ///< shares of each group that partials of it cover
 };
 

@@ -26,12 +26,12 @@ std::optional<WorkerId> StateView::next_free_worker(std::optional<WorkerId> afte
 WorkerView StateView::worker(WorkerId id) const {
   const Worker& worker = state_.workers.at(id);
   return {id,
-          worker.spec->slots,
-          worker.spec->slots - static_cast<std::uint32_t>(worker.tasks.size()),
+          worker.slots,
+          worker.slots - static_cast<std::uint32_t>(worker.tasks.size()),
           worker.partial_bytes,
           worker.arithmetic,
-          worker.partial_bytes < worker.spec->partial_budget_bytes,
-          worker.spec->name};
+          worker.partial_bytes < worker.partial_budget_bytes,
+          worker.name};
 }
 
 std::span<const Holding> StateView::holders(const WorkKey& key) const {

@@ -22,6 +22,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,18 +58,25 @@ struct Task {
   Timestamp placed_at = 0;
 };
 
-struct Worker {
-  std::shared_ptr<const WorkerSpec> spec;
-  std::uint32_t arithmetic = 0;  ///< index into State::arithmetics, plus 1
+/// Answers come from any of thousands: what an answer changes is in the first cache
+/// line, what a placement reads in the second.
+struct alignas(64) Worker {
+  std::vector<Task> tasks;                                      ///< running, at most `slots`
+  std::vector<std::pair<ExecutionId, std::uint32_t>> partials;  ///< held, by first share, in order
   std::uint64_t partial_bytes = 0;
   Timestamp last_seen = 0;
-  Timestamp last_ping = 0;
-  std::vector<Task> tasks;          ///< running, at most spec->slots
-  std::vector<SessionId> sessions;  ///< that it was given tasks of, in order
-  std::vector<TaskId> drops;        ///< partials that it shall forget, not yet told
-  std::vector<std::pair<ExecutionId, std::uint32_t>> partials;  ///< held, by first share, in order
-  ExecutionId last_execution{};  ///< where its last producing run ended:
+
+  std::uint32_t slots = 1;                 ///< of the spec
+  std::uint32_t arithmetic = 0;            ///< index into State::arithmetics, plus 1
+  std::uint64_t partial_budget_bytes = 0;  ///< of the spec
+  std::string_view name;                   ///< of the spec
+  std::vector<SessionId> sessions;         ///< that it was given tasks of, in order
+  ExecutionId last_execution{};            ///< where its last producing run ended:
+
   std::uint32_t next_share = 0;  ///< going on there merges without moving bytes
+  std::vector<TaskId> drops;     ///< partials that it shall forget, not yet told
+  std::shared_ptr<const WorkerSpec> spec;
+  Timestamp last_ping = 0;
 };
 
 struct Session {
@@ -97,25 +105,26 @@ struct Picture {
   TaskKind made_by = TaskKind::kProduce;
 };
 
+/// What every answer and placement touches comes first.
 struct Execution {
   SessionId session{};
-  std::string name;
   std::shared_ptr<const ExecutionSpec> spec;
+  std::unique_ptr<Ledger> ledger;  ///< until the execution has ended
   ExecutionPhase phase = ExecutionPhase::kRunning;
   std::uint32_t arithmetic = 0;  ///< of its partials, as Worker::arithmetic; 0: none yet
   std::uint32_t running_tasks = 0;
   std::uint32_t retries = 0;
-  Timestamp created_at = 0;
-  Timestamp ended_at = 0;
-  TaskTimes times;                    ///< sums over tasks
-  std::uint64_t shares_produced = 0;  ///< behind times.producing_us
-  std::uint64_t reductions = 0;       ///< behind times.reducing_us
-  std::string error;                  ///< of the execution, or of the last task that failed
-  std::unique_ptr<Ledger> ledger;     ///< until the execution has ended
-  std::map<std::pair<TaskKind, std::uint32_t>, Attempts> attempts;  ///< by first share
+  TaskTimes times;                                       ///< sums over tasks
+  std::uint64_t shares_produced = 0;                     ///< behind times.producing_us
+  std::uint64_t reductions = 0;                          ///< behind times.reducing_us
   std::map<std::uint32_t, std::vector<Holding>> groups;  ///< ready, not placed: by first share
   std::map<ShareRange, WorkerId> reducing;               ///< placed groups
+  std::map<std::pair<TaskKind, std::uint32_t>, Attempts> attempts;  ///< by first share
   std::optional<Picture> picture;
+  Timestamp created_at = 0;
+  Timestamp ended_at = 0;
+  std::string name;
+  std::string error;  ///< of the execution, or of the last task that failed
 };
 
 /// A way of computing; workers of one give the same bits.

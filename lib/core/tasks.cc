@@ -84,7 +84,7 @@ void Decision::commit(const Placement& placement) {
   if (worker == nullptr || execution == nullptr) return;
   if (execution->phase != ExecutionPhase::kRunning) return;
   if (execution->arithmetic != 0 && execution->arithmetic != worker->arithmetic) return;
-  if (worker->tasks.size() >= worker->spec->slots) return;
+  if (worker->tasks.size() >= worker->slots) return;
 
   const ExecutionId id = placement.work.execution;
   if (placement.work.kind == TaskKind::kReduce) {
@@ -95,10 +95,10 @@ void Decision::commit(const Placement& placement) {
     return;
   }
   for (std::uint32_t i = 0; i < placement.count; ++i) {
-    if (worker->tasks.size() >= worker->spec->slots) return;
+    if (worker->tasks.size() >= worker->slots) return;
     // A worker that holds as many partials as it may completes begun groups, which
     // frees memory; it begins others only where nothing else would go on.
-    const bool begin_groups = worker->partial_bytes < worker->spec->partial_budget_bytes ||
+    const bool begin_groups = worker->partial_bytes < worker->partial_budget_bytes ||
                               (execution->running_tasks == 0 && execution->groups.empty());
     const std::uint32_t next = worker->last_execution == id ? worker->next_share : 0;
     const auto run =

@@ -3,7 +3,6 @@
 // has: O(classes looked at + placements + free workers that were in vain).
 
 #include <algorithm>
-#include <map>
 #include <utility>
 #include <vector>
 
@@ -47,9 +46,16 @@ class QueueScheduler final : public Scheduler {
            exhausted_.end();
   }
 
-  std::uint32_t free_slots(const WorkerView& worker) const {
-    const auto given = given_.find(worker.id);
-    return worker.free_slots - (given == given_.end() ? 0 : given->second);
+  std::uint32_t free_slots(const WorkerView& worker) {
+    const auto given = find_given(worker.id);
+    const bool gave = given != given_.end() && given->first == worker.id;
+    return worker.free_slots - (gave ? given->second : 0);
+  }
+
+  std::vector<std::pair<WorkerId, std::uint32_t>>::iterator find_given(WorkerId worker) {
+    // Workers come mostly in the order of their ids.
+    if (given_.empty() || given_.back().first < worker) return given_.end();
+    return std::lower_bound(given_.begin(), given_.end(), std::pair(worker, std::uint32_t{0}));
   }
 
   static bool fits(const WorkKey& key, const WorkClass& work, const WorkerView& worker,
@@ -60,7 +66,9 @@ class QueueScheduler final : public Scheduler {
 
   void give(const WorkKey& key, WorkerId worker) {
     plan_->push_back({key, worker, 1});
-    ++given_[worker];
+    auto given = find_given(worker);
+    if (given == given_.end() || given->first != worker) given = given_.insert(given, {worker, 0});
+    ++given->second;
   }
 
   /// One merging task: where the most bytes are. At most as many holders as partials.
@@ -143,7 +151,7 @@ class QueueScheduler final : public Scheduler {
 
   const ClusterView* view_ = nullptr;
   std::vector<Placement>* plan_ = nullptr;
-  std::map<WorkerId, std::uint32_t> given_;  ///< slots given in this plan
+  std::vector<std::pair<WorkerId, std::uint32_t>> given_;  ///< slots given in this plan, by id
   /// Kinds of work that a whole round found no slot for; as many as arithmetics.
   std::vector<std::pair<std::uint32_t, bool>> exhausted_;
   std::optional<WorkerId> cursor_;  ///< the free worker whose turn it is
