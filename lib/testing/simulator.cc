@@ -111,6 +111,9 @@ SimulationOptions random_simulation(std::uint64_t seed) {
   options.parallel = kWidths[below(6)];
   options.share_time = std::chrono::milliseconds(100 + below(2000));
   options.delay = std::chrono::milliseconds(1 + below(200));
+  // One slow worker may have to do all of it alone.
+  options.patience += std::chrono::duration_cast<std::chrono::seconds>(
+      3 * options.executions * options.parallel * options.share_time);
   options.faults.task_fails = often(0.1);
   options.faults.task_hangs = often(0.02);
   options.faults.fetch_fails = often(0.1);
