@@ -117,14 +117,14 @@ struct ResourceRequest {
 struct SessionRequest {
   std::string producer;
   Format format = Format::kPng;
-  std::vector<ResourceRequest> resources;
-  std::string owner;        ///< the user; sessions of others are "not found"
+  std::vector<ResourceRequest> resources{};
+  std::string owner{};        ///< the user; sessions of others are "not found"
   bool unrecorded = false;  ///< deleted when its last handle is gone
 };
 
 struct ExecutionRequest {
   std::uint32_t parallel = 1;  ///< shares: 1 to Limits::max_parallel
-  std::string update;          ///< JSON object text, or empty; stays for later executions
+  std::string update{};          ///< JSON object text, or empty; stays for later executions
   std::uint64_t seed = 0;      ///< the same seed renders the same picture
   std::int32_t priority = 0;   ///< -100 to 100; higher goes first
 };
@@ -157,7 +157,7 @@ struct SessionInfo {
   std::string name;
   std::string producer;
   Format format = Format::kPng;
-  std::vector<ResourceRequest> resources;
+  std::vector<ResourceRequest> resources{};
   std::vector<std::string> updates;          ///< JSON texts, oldest first
   std::vector<std::string> execution_names;  ///< oldest first
   std::vector<std::string> cached_workers;   ///< names of workers that hold the session

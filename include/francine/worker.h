@@ -34,7 +34,8 @@ struct WorkerOptions {
   /// Where this worker serves resources and partials; port 0 picks a free one.
   std::string bind_address = "127.0.0.1";
   std::uint16_t resource_port = 0;
-  /// The host name under which others reach the resource port; empty: bind_address.
+  /// The host name under which others reach the resource port; empty: bind_address,
+  /// or this machine's name where that is 0.0.0.0 or "::".
   std::string advertised_host;
   /// Holds fetched resources. Empty: a temporary directory, removed at the end.
   std::filesystem::path data_dir;
@@ -46,6 +47,13 @@ struct WorkerOptions {
   std::vector<std::shared_ptr<const Producer>> producers;
   LogSink log;
 };
+
+/// The options that a master of instance type "local" gives to the program that
+/// its worker_command names: `argv` after that command's own arguments, and the
+/// cluster secret in the environment variable FRANCINE_CLUSTER_SECRET. So a program
+/// can be both master and worker: see examples/custom_producer.cc.
+/// kInvalidArgument names the argument that is wrong.
+Result<WorkerOptions> worker_options_from(int argc, const char* const* argv);
 
 class Worker {
  public:

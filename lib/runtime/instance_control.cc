@@ -3,6 +3,8 @@
 #include <charconv>
 #include <utility>
 
+#include "runtime/worker_launch.h"
+
 namespace francine::runtime {
 namespace {
 
@@ -98,12 +100,14 @@ instances::LaunchSpec InstanceControl::spec_of(instances::InstanceId id) const {
   spec.id = id;
   spec.name = name_of(id);
   spec.secret = options_.cluster_secret;
-  spec.arguments = {"--name",           spec.name,
-                    "--master-host",    options_.master_host,
-                    "--port",           std::to_string(options_.master_port),
-                    "--slots",          std::to_string(options_.slots),
-                    "--data-dir",       (options_.data_dir / spec.name).string(),
-                    "--orphan-timeout", std::to_string(kLocalOrphanTimeout.count())};
+  WorkerOptions worker;
+  worker.name = spec.name;
+  worker.master_host = options_.master_host;
+  worker.master_port = options_.master_port;
+  worker.slots = options_.slots;
+  worker.data_dir = options_.data_dir / spec.name;
+  worker.orphan_timeout = kLocalOrphanTimeout;
+  spec.arguments = launch_arguments(worker);
   return spec;
 }
 

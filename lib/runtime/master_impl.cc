@@ -182,8 +182,9 @@ Result<void> Master::Impl::start_instances(const instances::BackendDescription& 
     return std::shared_ptr<void>(std::move(started).value());
   };
   control_ = std::make_unique<runtime::InstanceControl>(*loop_, std::move(control));
-  loop_->start();
+  // The loop ticks the control, which needs its backend by then.
   if (auto started = control_->start(); !started) return started;
+  loop_->start();
   if (!backend.starts_instances() || options_.instances == 0) return {};
   return control_->wait_for_worker(options_.start_timeout);
 }
