@@ -54,14 +54,15 @@ run() {
   meson test -C "$directory" --print-errorlogs "${arguments[@]}" || true
 }
 
-# The suites that sanitizers are for, of those that were asked for.
+# The suites that sanitizers are for, of those that were asked for, on one line.
 sanitized_suites() {
-  local suite
+  local suite chosen=()
   for suite in unit simulation contract api system; do
     if ((${#suites[@]} == 0)) || [[ " ${suites[*]} " == *" $suite "* ]]; then
-      echo "$suite"
+      chosen+=("$suite")
     fi
   done
+  echo "${chosen[*]-}"
 }
 
 scripts/install-packages.sh tests
