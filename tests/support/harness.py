@@ -73,6 +73,14 @@ def marked_processes(mark):
     return found
 
 
+def kill_marked(mark):
+    for pid in marked_processes(mark):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+
+
 def wait_for_end(pid, seconds=20):
     """Waits for the end of a process that need not be our child."""
     try:
@@ -146,11 +154,7 @@ class Program:
 
     def close(self):
         """Ends it by force, with all that it has started."""
-        for pid in marked_processes(self.mark):
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill_marked(self.mark)
         self.process.wait()
         self.process.stdout.close()
         self.log_file.close()

@@ -11,7 +11,7 @@ import uuid
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import (ROOT, SERVER, SLOWNESS, SQUARE_OBJ, SystemTest, environment,
-                     marked_processes)
+                     kill_marked, marked_processes)
 
 SCRIPT = os.path.join(ROOT, "run_locally.sh")
 FLAGS = ["--rest-port", "0", "--port", "0"]
@@ -30,7 +30,7 @@ class RunLocally(SystemTest):
             env=environment(self.mark, TMPDIR=self.scratch, HOME=self.scratch))
         self.addCleanup(process.stdout.close)
         self.addCleanup(process.wait)
-        self.addCleanup(process.kill)
+        self.addCleanup(kill_marked, self.mark)
         return process
 
     def assert_left_clean(self):
