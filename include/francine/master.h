@@ -61,7 +61,7 @@ struct Limits {
 
 struct MasterOptions {
   /// Holds resources and results. Empty: a temporary directory, removed at the end.
-  std::filesystem::path data_dir;
+  std::filesystem::path data_dir{};
 
   /// Where workers come from: "in_process" (threads of this program), "local"
   /// (processes on this machine), "static" (they dial in).
@@ -73,17 +73,17 @@ struct MasterOptions {
   /// For "local": the program and its first arguments. The options of
   /// `francine-server worker` are appended, and the cluster secret is handed over
   /// in the environment variable FRANCINE_CLUSTER_SECRET. Empty for in_process.
-  std::vector<std::string> worker_command;
+  std::vector<std::string> worker_command{};
   /// A policy of your own; empty: `static`, with `instances`.
-  std::shared_ptr<InstanceManager> instance_manager;
+  std::shared_ptr<InstanceManager> instance_manager{};
   std::chrono::milliseconds manage_interval = std::chrono::seconds(60);
   /// start() waits this long for the first worker of in_process and local.
   std::chrono::milliseconds start_timeout = std::chrono::seconds(20);
 
   /// A policy of your own; empty: `queue`.
-  std::shared_ptr<Scheduler> scheduler;
+  std::shared_ptr<Scheduler> scheduler{};
   /// Beside the built-in ones.
-  std::vector<std::shared_ptr<const Producer>> producers;
+  std::vector<std::shared_ptr<const Producer>> producers{};
 
   /// Where workers dial in; 0 picks a free port. Not opened for in_process.
   std::string bind_address = "127.0.0.1";
@@ -91,7 +91,7 @@ struct MasterOptions {
   /// Where workers fetch resources from this master; 0 picks a free port.
   std::uint16_t resource_port = 0;
   /// Proved by both sides before anything else; empty: a random one.
-  std::string cluster_secret;
+  std::string cluster_secret{};
 
   /// How often workers are asked for a sign of life; three periods without one
   /// and a worker is lost.
@@ -101,21 +101,21 @@ struct MasterOptions {
   std::chrono::milliseconds first_task_timeout = std::chrono::hours(1);
   std::chrono::milliseconds min_task_timeout = std::chrono::seconds(30);
 
-  Limits limits;
-  LogSink log;
+  Limits limits{};
+  LogSink log{};
 };
 
 /// An input file of a session.
 struct ResourceRequest {
   std::string type = "upload";  ///< the provider; "upload": put_resource() gave the id
-  std::string id;               ///< "sha256:" and 64 hexadecimal digits
+  std::string id{};             ///< "sha256:" and 64 hexadecimal digits
   /// Where the producer finds it: a relative path of at most 255 bytes a part and
   /// 1,024 in all, without "..", NUL or backslash.
-  std::string dst;
+  std::string dst{};
 };
 
 struct SessionRequest {
-  std::string producer;
+  std::string producer{};
   Format format = Format::kPng;
   std::vector<ResourceRequest> resources{};
   std::string owner{};        ///< the user; sessions of others are "not found"
@@ -157,7 +157,7 @@ struct SessionInfo {
   std::string name;
   std::string producer;
   Format format = Format::kPng;
-  std::vector<ResourceRequest> resources{};
+  std::vector<ResourceRequest> resources;
   std::vector<std::string> updates;          ///< JSON texts, oldest first
   std::vector<std::string> execution_names;  ///< oldest first
   std::vector<std::string> cached_workers;   ///< names of workers that hold the session

@@ -22,13 +22,13 @@ namespace francine {
 struct WorkerOptions {
   /// Unique among the living workers of a master: 1 to 64 characters of
   /// [A-Za-z0-9._-]. Empty: made from the host's name and the process id.
-  std::string name;
+  std::string name{};
   /// Where the master listens for workers.
   std::string master_host = "127.0.0.1";
   std::uint16_t master_port = 5000;
   /// The secret that master and workers prove to each other. Never sent, never
   /// logged. Must not be empty.
-  std::string cluster_secret;
+  std::string cluster_secret{};
   /// How many tasks run at the same time; 0: one for each core.
   std::uint32_t slots = 0;
   /// Where this worker serves resources and partials; port 0 picks a free one.
@@ -36,16 +36,16 @@ struct WorkerOptions {
   std::uint16_t resource_port = 0;
   /// The host name under which others reach the resource port; empty: bind_address,
   /// or this machine's name where that is 0.0.0.0 or "::".
-  std::string advertised_host;
+  std::string advertised_host{};
   /// Holds fetched resources. Empty: a temporary directory, removed at the end.
-  std::filesystem::path data_dir;
+  std::filesystem::path data_dir{};
   /// Partials that this worker keeps for merging before it stops producing more.
   std::uint64_t partial_budget_bytes = std::uint64_t{1} << 30;
   /// A worker that has had no master for this long cleans up and ends.
   std::chrono::milliseconds orphan_timeout = std::chrono::minutes(10);
   /// Beside the built-in ones.
-  std::vector<std::shared_ptr<const Producer>> producers;
-  LogSink log;
+  std::vector<std::shared_ptr<const Producer>> producers{};
+  LogSink log{};
 };
 
 /// The options that a master of instance type "local" gives to the program that
