@@ -118,6 +118,11 @@ Result<void> Master::Impl::start() {
 
 Result<void> Master::Impl::open_data_dir() {
   if (auto made = data_dir_.make(options_.data_dir, "master"); !made) return made;
+  // What a master that was killed could not remove itself.
+  for (const char* scratch : {"checks", "workers"}) {
+    std::error_code ignored;
+    std::filesystem::remove_all(data_dir_.path() / scratch, ignored);
+  }
   resources::ContentStoreOptions resources;
   resources.directory = data_dir_.path() / "resources";
   resources.max_file_bytes = options_.limits.max_resource_bytes;

@@ -101,7 +101,7 @@ Result<void> TaskRunner::Impl::start(const TaskRunnerOptions& options) {
   if (!cache.ok()) return cache.error();
   resources_ = std::move(*cache);
   scenes_.emplace(producers_, *resources_);
-  work_.emplace(*scenes_, *store_, blobs_, 2 * slots_);
+  work_.emplace(*scenes_, *store_, blobs_);
   threads_.reserve(slots_);
   for (std::size_t i = 0; i < slots_; ++i) {
     threads_.emplace_back([this](const std::stop_token& end) { serve_slot(end); });

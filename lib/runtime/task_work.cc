@@ -37,13 +37,9 @@ std::string sentence_of(const core::ExecutionSpec& spec) {
 
 }  // namespace
 
-TaskWork::TaskWork(SceneCache& scenes, const PartialStore& store, Blobs& blobs,
-                   std::size_t pooled_images)
-    : scenes_(scenes), store_(store), blobs_(blobs), images_(pooled_images) {}
-
 TaskOutcome TaskWork::run(const core::RunTask& task, std::stop_token stop) {
   TaskOutcome outcome;
-  const auto made = guarded<std::shared_ptr<const image::Partial>>(
+  auto made = guarded<image::Partial>(
       "a task of " + sentence_of(*task.execution) + " pixels", [&] {
         return task.kind == TaskKind::kProduce ? produce(task, outcome, stop)
                                                : reduce(task, outcome, stop);
@@ -53,11 +49,11 @@ TaskOutcome TaskWork::run(const core::RunTask& task, std::stop_token stop) {
     return outcome;
   }
   if (!task.finish) {
-    outcome.partial = *made;
+    outcome.partial = std::make_shared<const image::Partial>(std::move(*made));
     return outcome;
   }
   const auto finished = guarded<Success>(
-      "encoding the picture", [&]() -> Result<Success> { return finish(task, **made, outcome); });
+      "encoding the picture", [&]() -> Result<Success> { return finish(task, *made, outcome); });
   if (!finished.ok()) outcome.error = finished.error();
   return outcome;
 }
@@ -72,27 +68,23 @@ TaskWork::Made TaskWork::produce(const core::RunTask& task, TaskOutcome& outcome
   }
   image::TreeMerger merger(task.execution->parallel, task.shares);
   for (std::uint32_t share = task.shares.begin; share < task.shares.end; ++share) {
-    std::shared_ptr<const image::Partial> rendered;
-    {
+    Made rendered = [&] {
       const Stopwatch watch(outcome.times.producing_us);
-      auto made = render(**scene, task, share, stop);
-      if (!made.ok()) return made;
-      rendered = std::move(*made);
-    }
+      return render(**scene, task, share, stop);
+    }();
+    if (!rendered.ok()) return rendered;
     const Stopwatch watch(outcome.times.reducing_us);
-    if (auto added = merger.add(std::move(rendered)); !added.ok()) return added.error();
+    if (auto added = merger.add(std::move(*rendered)); !added.ok()) return added.error();
   }
   const Stopwatch watch(outcome.times.reducing_us);
-  auto merged = merger.finish();
-  if (!merged.ok()) return merged.error();
-  return images_.share(std::move(*merged));
+  return merger.finish();
 }
 
 TaskWork::Made TaskWork::render(const Scene& scene, const core::RunTask& task, std::uint32_t share,
                                 const std::stop_token& stop) {
   if (stop.stop_requested()) return cancelled();
   const core::ExecutionSpec& spec = *task.execution;
-  image::Partial partial{images_.take(spec.size), 1.0, {share, share + 1}};
+  image::Partial partial{Image(spec.size), 1.0, {share, share + 1}};
   const ShareRequest request{share, share_seed(spec.seed, share), spec.settings, stop};
   const auto rendered =
       guarded<Success>("producer " + task.session->producer,
@@ -102,7 +94,7 @@ TaskWork::Made TaskWork::render(const Scene& scene, const core::RunTask& task, s
     return Error{ErrorCode::kInternal, "producer " + task.session->producer +
                                            " changed the size of the image that it was given"};
   }
-  return images_.share(std::move(partial));
+  return partial;
 }
 
 TaskWork::Made TaskWork::reduce(const core::RunTask& task, TaskOutcome& outcome,
@@ -125,9 +117,7 @@ TaskWork::Made TaskWork::reduce(const core::RunTask& task, TaskOutcome& outcome,
     if (auto added = merger.add(std::move(partial)); !added.ok()) return added.error();
   }
   const Stopwatch watch(outcome.times.reducing_us);
-  auto merged = merger.finish();
-  if (!merged.ok()) return merged.error();
-  return images_.share(std::move(*merged));
+  return merger.finish();
 }
 
 Result<void> TaskWork::finish(const core::RunTask& task, const image::Partial& partial,

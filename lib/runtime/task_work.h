@@ -7,7 +7,6 @@
 #ifndef FRANCINE_RUNTIME_TASK_WORK_H
 #define FRANCINE_RUNTIME_TASK_WORK_H
 
-#include <cstddef>
 #include <memory>
 #include <optional>
 #include <stop_token>
@@ -20,7 +19,6 @@
 #include "core/task.h"
 #include "image/partial.h"
 #include "runtime/blobs.h"
-#include "runtime/image_pool.h"
 #include "runtime/partial_store.h"
 #include "runtime/scene_cache.h"
 
@@ -38,14 +36,15 @@ struct TaskOutcome {
 
 class TaskWork {
  public:
-  /// The references must outlive the object. `pooled_images`: see ImagePool.
-  TaskWork(SceneCache& scenes, const PartialStore& store, Blobs& blobs, std::size_t pooled_images);
+  /// The references must outlive the object.
+  TaskWork(SceneCache& scenes, const PartialStore& store, Blobs& blobs)
+      : scenes_(scenes), store_(store), blobs_(blobs) {}
 
   /// After a stop was requested, the outcome is an error soon, and means nothing.
   TaskOutcome run(const core::RunTask& task, std::stop_token stop);
 
  private:
-  using Made = Result<std::shared_ptr<const image::Partial>>;
+  using Made = Result<image::Partial>;
 
   Made produce(const core::RunTask& task, TaskOutcome& outcome, const std::stop_token& stop);
   Made render(const Scene& scene, const core::RunTask& task, std::uint32_t share,
@@ -57,7 +56,6 @@ class TaskWork {
   SceneCache& scenes_;
   const PartialStore& store_;
   Blobs& blobs_;
-  ImagePool images_;
 };
 
 }  // namespace francine::runtime

@@ -1,10 +1,8 @@
 #include <francine/worker.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -13,10 +11,10 @@
 #include <thread>
 #include <utility>
 
-#include "base/posix.h"
 #include "net/cluster_keys.h"
 #include "net/io_thread.h"
 #include "producers/arithmetic.h"
+#include "runtime/data_dir.h"
 #include "runtime/http_blobs.h"
 #include "runtime/log_ring.h"
 #include "runtime/resource_server.h"
@@ -25,8 +23,6 @@
 
 namespace francine {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::size_t kMaxNameBytes = 64;
 
@@ -70,38 +66,6 @@ Result<void> check(const WorkerOptions& options) {
   if (options.orphan_timeout.count() <= 0) return wrong_option("orphan_timeout is not above 0");
   return {};
 }
-
-/// A directory of the worker's own, which is removed at the end if it was made
-/// for this worker alone.
-class DataDirectory {
- public:
-  ~DataDirectory() {
-    std::error_code ignored;
-    if (temporary_) fs::remove_all(path_, ignored);
-  }
-
-  Result<void> make(const fs::path& wanted) {
-    if (!wanted.empty()) {
-      path_ = wanted;
-      return base::make_directories(path_);
-    }
-    std::error_code error;
-    const fs::path parent = fs::temp_directory_path(error);
-    std::string pattern = ((error ? "/tmp" : parent) / "francine-worker-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) {
-      return base::errno_error(errno, "cannot make a directory like " + pattern);
-    }
-    path_ = pattern;
-    temporary_ = true;
-    return {};
-  }
-
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-  bool temporary_ = false;
-};
 
 std::string reachable_host(const WorkerOptions& options) {
   if (!options.advertised_host.empty()) return options.advertised_host;
@@ -153,7 +117,7 @@ class Worker::Impl {
   const net::ClusterKeys keys_;
   runtime::LogRing log_;
   runtime::HttpBlobs blobs_;
-  DataDirectory data_;
+  runtime::DataDir data_;
   net::IoThread io_;
   std::unique_ptr<runtime::TcpMasterLink> link_;
   std::unique_ptr<runtime::TaskRunner> runner_;
@@ -165,7 +129,7 @@ class Worker::Impl {
 };
 
 Result<void> Worker::Impl::start() {
-  if (auto made = data_.make(options_.data_dir); !made.ok()) return made;
+  if (auto made = data_.make(options_.data_dir, "worker"); !made.ok()) return made;
   runtime::TcpMasterLinkOptions dialling;
   dialling.host = options_.master_host;
   dialling.port = options_.master_port;
