@@ -121,7 +121,8 @@ Result<void> Master::Impl::open_data_dir() {
   // What a master that was killed could not remove itself.
   for (const char* scratch : {"checks", "workers"}) {
     std::error_code ignored;
-    std::filesystem::remove_all(data_dir_.path() / scratch, ignored);
+    const std::filesystem::path left = data_dir_.path() / scratch;
+    if (std::filesystem::is_directory(left, ignored)) std::filesystem::remove_all(left, ignored);
   }
   resources::ContentStoreOptions resources;
   resources.directory = data_dir_.path() / "resources";

@@ -24,7 +24,7 @@ std::string content_of(const std::filesystem::path& path) {
   return text.str();
 }
 
-std::unique_ptr<resources::ContentStore> make_store(const TempDir& dir) {
+std::unique_ptr<resources::ContentStore> make_store(const TemporaryDirectory& dir) {
   return resources::ContentStore::make({.directory = dir.path() / "content"}).value();
 }
 
@@ -68,7 +68,7 @@ struct Port {
         ->status;
   }
 
-  TempDir dir;
+  TemporaryDirectory dir;
   net::ClusterKeys keys{"secret"};
   PartialStore store;
   std::unique_ptr<resources::ContentStore> content = make_store(dir);
@@ -272,7 +272,7 @@ TEST_CASE("a peer that is gone is unavailable soon, and a stop ends a fetch") {
 }
 
 TEST_CASE("in memory the very object is handed over") {
-  TempDir dir;
+  TemporaryDirectory dir;
   const auto content = make_store(dir);
   const std::string sha256 = put(*content, "mesh");
   MemoryBlobs blobs(*content);

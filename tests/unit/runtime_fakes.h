@@ -5,7 +5,6 @@
 #define FRANCINE_TESTS_UNIT_RUNTIME_FAKES_H
 
 #include <doctest/doctest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <atomic>
@@ -26,6 +25,7 @@
 
 #include <francine/producer.h>
 
+#include "../support/temporary_directory.h"
 #include "core/task.h"
 #include "image/partial.h"
 #include "runtime/blobs.h"
@@ -34,28 +34,10 @@
 
 namespace francine::runtime::testing {
 
+using francine::testing::TemporaryDirectory;
+
 /// What is waited for comes within this time, or the test fails.
 inline constexpr auto kDeadline = std::chrono::seconds(20);
-
-class TempDir {
- public:
-  TempDir() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "francine-test-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("no temporary directory");
-    path_ = pattern;
-  }
-  ~TempDir() {
-    std::error_code ignored;
-    std::filesystem::remove_all(path_, ignored);
-  }
-  TempDir(const TempDir&) = delete;
-  TempDir& operator=(const TempDir&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 /// A queue that tests wait on.
 template <typename T>

@@ -35,7 +35,7 @@ struct Bench {
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
   }
 
-  TempDir dir;
+  TemporaryDirectory dir;
   RecordingLink link;
   FakeBlobs blobs;
   LogRing log{{}};
@@ -382,7 +382,7 @@ TEST_CASE("a pong carries the log, bounded, once") {
 }
 
 TEST_CASE("a producer that is wrong is refused at the start") {
-  TempDir dir;
+  TemporaryDirectory dir;
   RecordingLink link;
   FakeBlobs blobs;
   LogRing log{{}};

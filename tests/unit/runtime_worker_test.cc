@@ -52,7 +52,7 @@ TEST_CASE("options that are wrong are named") {
 
 TEST_CASE("a port in use and a directory that cannot be used are unavailable") {
   const ScriptedMaster master;
-  const TempDir dir;
+  const TemporaryDirectory dir;
   WorkerOptions options = options_for(master, std::make_shared<ObedientProducer>());
   options.resource_port = master.port();
   CHECK(Worker::start(options).error().code == ErrorCode::kUnavailable);
@@ -121,7 +121,7 @@ TEST_CASE("a refused worker ends and says why") {
 
 TEST_CASE("a worker cleans up: partials with a lost link, files at its end") {
   ScriptedMaster master;
-  const TempDir dir;
+  const TemporaryDirectory dir;
   WorkerOptions options = options_for(master, std::make_shared<ObedientProducer>());
   options.data_dir = dir.path() / "worker";
   auto worker = Worker::start(options).value();
@@ -143,7 +143,7 @@ TEST_CASE("a worker cleans up: partials with a lost link, files at its end") {
 }
 
 TEST_CASE("in process: join, render, forget, end") {
-  TempDir dir;
+  TemporaryDirectory dir;
   const auto content = resources::ContentStore::make({.directory = dir.path() / "master"}).value();
   MemoryBlobs blobs(*content);
   const auto producer = std::make_shared<ObedientProducer>();

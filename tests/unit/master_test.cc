@@ -1,0 +1,404 @@
+// The embedded master as a program sees it: in-process workers, a producer that does
+// what its settings say, no port and no other process.
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <fstream>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include <francine/francine.h>
+
+#include "../support/temporary_directory.h"
+#include "runtime/worker_launch.h"
+
+namespace {
+
+using namespace francine;
+using francine::testing::TemporaryDirectory;
+
+constexpr auto kDeadline = std::chrono::seconds(20);
+
+/// Shared by the producer and its test: rendering waits while the gate is closed.
+class Gate {
+ public:
+  void open() {
+    const std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
+  /// False: told to stop.
+  bool pass(const std::stop_token& stop) {
+    std::unique_lock lock(mutex_);
+    ++waiting_;
+    changed_.notify_all();
+    changed_.wait(lock, stop, [this] { return open_; });
+    return !stop.stop_requested();
+  }
+  bool wait_for_renderer() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, kDeadline, [this] { return waiting_ > 0; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable_any changed_;
+  bool open_ = false;
+  int waiting_ = 0;
+};
+
+/// Fills the image with the length of the settings; {"fail": ...} fails.
+class GatedScene : public Scene {
+ public:
+  explicit GatedScene(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) {}
+  Result<void> render(const ShareRequest& share, Image& image) const override {
+    if (!gate_->pass(share.stop)) return Error{ErrorCode::kCancelled, "told to stop"};
+    if (share.settings.find("fail") != std::string_view::npos) {
+      return Error{ErrorCode::kInvalidArgument, "it shall fail"};
+    }
+    for (float& sample : image.samples()) sample = static_cast<float>(share.settings.size());
+    return {};
+  }
+
+ private:
+  std::shared_ptr<Gate> gate_;
+};
+
+/// 4 x 2 pixels, of whatever files but one.
+class GatedProducer : public Producer {
+ public:
+  explicit GatedProducer(std::shared_ptr<Gate> gate) : gate_(std::move(gate)) {}
+  std::string_view name() const override { return "gated"; }
+  Result<ImageSize> image_size(std::string_view) const override { return ImageSize{4, 2}; }
+  Result<void> check(const SceneFiles& files) const override {
+    if (files.names == std::vector<std::string>{"wrong.txt"}) {
+      return Error{ErrorCode::kInvalidArgument, "wrong.txt is wrong"};
+    }
+    return {};
+  }
+  Result<std::shared_ptr<const Scene>> prepare(const SceneFiles&) const override {
+    return std::shared_ptr<const Scene>(std::make_shared<GatedScene>(gate_));
+  }
+
+ private:
+  std::shared_ptr<Gate> gate_;
+};
+
+struct Farm {
+  std::shared_ptr<Gate> gate = std::make_shared<Gate>();
+  std::unique_ptr<Master> master;
+
+  explicit Farm(MasterOptions options = {}) {
+    options.producers.push_back(std::make_shared<GatedProducer>(gate));
+    if (options.slots_per_worker == 0) options.slots_per_worker = 2;
+    master = Master::start(std::move(options)).value();
+  }
+  Session session(Format format = Format::kExr) const {
+    return master->create_session({.producer = "gated", .format = format}).value();
+  }
+};
+
+std::string put(Master& master, std::string_view contents) {
+  return master
+      .put_resource([&contents](char* buffer, std::size_t size) -> Result<std::size_t> {
+        const std::size_t taken = contents.copy(buffer, size);
+        contents.remove_prefix(taken);
+        return taken;
+      })
+      .value();
+}
+
+TEST_CASE("an execution renders, is found again and keeps its picture") {
+  Farm farm;
+  farm.gate->open();
+  const Session session = farm.session();
+  const Execution execution = session.create_execution({.parallel = 5, .seed = 7}).value();
+  const auto picture = execution.wait().value();
+  CHECK(picture->format == Format::kExr);
+  CHECK(picture->bytes.size() > 100);
+
+  const ExecutionInfo info = execution.info();
+  CHECK(info.state == ExecutionState::kFinished);
+  CHECK(info.shares_done == 5);
+  CHECK(info.seed == 7);
+  CHECK(info.session_name == session.name());
+  CHECK(info.error.empty());
+
+  const Session again = farm.master->find_session(session.name(), "").value();
+  CHECK(again.info()->execution_names == std::vector<std::string>{execution.name()});
+  CHECK(again.find_execution(execution.name())->result().value()->bytes == picture->bytes);
+  CHECK(again.find_execution("nothing").error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("updates stay for later executions, and each sees those before it") {
+  Farm farm;
+  farm.gate->open();
+  const Session session = farm.session();
+  const auto before = session.create_execution({.parallel = 1}).value();
+  const auto updated = session.create_execution({.parallel = 1, .update = R"({"a": 1})"}).value();
+  const auto after = session.create_execution({.parallel = 1}).value();
+  CHECK(updated.wait().value()->bytes == after.wait().value()->bytes);
+  CHECK(before.wait().value()->bytes != after.wait().value()->bytes);
+  CHECK(session.info()->updates == std::vector<std::string>{R"({"a": 1})"});
+}
+
+TEST_CASE("updates of several clients at once are all applied") {
+  Farm farm;
+  farm.gate->open();
+  const Session session = farm.session();
+  constexpr int kClients = 8;
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < kClients; ++i) {
+      clients.emplace_back([&session, i] {
+        const std::string update = "{\"member" + std::to_string(i) + "\": 1}";
+        while (true) {
+          const auto execution = session.create_execution({.parallel = 1, .update = update});
+          if (execution.ok()) break;
+          if (execution.error().code != ErrorCode::kUnavailable) {
+            FAIL_CHECK(execution.error().message);
+            break;
+          }
+        }
+      });
+    }
+  }
+  CHECK(session.info()->updates.size() == kClients);
+}
+
+TEST_CASE("what is refused changes nothing and says why") {
+  Farm farm({.limits = {.max_parallel = 8, .max_pixels = 16, .max_update_bytes = 20}});
+  farm.gate->open();
+  CHECK(farm.master->create_session({.producer = "none"}).error().message.find("gated") !=
+        std::string::npos);
+  const Session session = farm.session();
+  for (const std::uint32_t parallel : {0U, 9U}) {
+    const auto refused = session.create_execution({.parallel = parallel});
+    CHECK(refused.error().code == ErrorCode::kInvalidArgument);
+    CHECK(refused.error().message.find("parallel") != std::string::npos);
+  }
+  CHECK(session.create_execution({.priority = 101}).error().code == ErrorCode::kInvalidArgument);
+  CHECK(session.create_execution({.update = R"({"long": "0123456789"})"}).error().code ==
+        ErrorCode::kTooLarge);
+  CHECK(session.info()->execution_names.empty());
+  CHECK(session.info()->updates.empty());
+
+  Farm small({.limits = {.max_pixels = 7}});
+  const Session other = small.session();
+  CHECK(other.create_execution({}).error().message.find("pixels") != std::string::npos);
+}
+
+TEST_CASE("sessions belong to their owner") {
+  Farm farm;
+  const Session session =
+      farm.master->create_session({.producer = "gated", .owner = "ann"}).value();
+  CHECK(farm.master->find_session(session.name(), "ann").ok());
+  CHECK(farm.master->find_session(session.name(), "bob").error().code == ErrorCode::kNotFound);
+  CHECK(farm.master->find_session(session.name(), "").error().code == ErrorCode::kNotFound);
+  CHECK(farm.master->find_session("__proto__", "ann").error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("cancelling ends a running execution, once") {
+  Farm farm;
+  const Execution execution = farm.session().create_execution({.parallel = 4}).value();
+  REQUIRE(farm.gate->wait_for_renderer());
+  CHECK(execution.result().error().code == ErrorCode::kConflict);
+  CHECK_FALSE(execution.wait_for(std::chrono::milliseconds(1)).has_value());
+  CHECK(execution.cancel().ok());
+  CHECK(execution.wait().error().code == ErrorCode::kCancelled);
+  CHECK(execution.cancel().ok());
+  CHECK(execution.info().state == ExecutionState::kCancelled);
+  farm.gate->open();
+  CHECK(farm.session().create_execution({.parallel = 1}).value().wait().ok());
+}
+
+TEST_CASE("a producer that fails fails the execution with its reason, not the master") {
+  Farm farm({.limits = {.max_attempts = 2}});
+  farm.gate->open();
+  const Session session = farm.session();
+  const Execution failing =
+      session.create_execution({.parallel = 3, .update = R"({"fail": 1})"}).value();
+  const auto outcome = failing.wait();
+  CHECK(outcome.error().code == ErrorCode::kInternal);
+  CHECK(outcome.error().message.find("it shall fail") != std::string::npos);
+  CHECK(failing.info().state == ExecutionState::kFailed);
+  CHECK(session.create_execution({.update = R"({"fail": null})"}).value().wait().ok());
+}
+
+TEST_CASE("deleting a session cancels what runs; its handles find nothing") {
+  Farm farm;
+  const Session session = farm.session();
+  const Execution execution = session.create_execution({.parallel = 4}).value();
+  REQUIRE(farm.gate->wait_for_renderer());
+  CHECK(session.remove().ok());
+  CHECK_FALSE(execution.wait().ok());
+  CHECK(session.info().error().code == ErrorCode::kNotFound);
+  CHECK(session.remove().error().code == ErrorCode::kNotFound);
+  CHECK(session.create_execution({}).error().code == ErrorCode::kNotFound);
+  CHECK(farm.master->find_session(session.name(), "").error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("an unrecorded session goes with its last handle") {
+  Farm farm;
+  farm.gate->open();
+  std::string name;
+  {
+    const Session session =
+        farm.master->create_session({.producer = "gated", .unrecorded = true}).value();
+    name = session.name();
+    CHECK(session.create_execution({.parallel = 2}).value().wait().ok());
+  }
+  CHECK(farm.master->find_session(name, "").error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("progress counts up and ends with the end") {
+  Farm farm;
+  const Execution execution = farm.session().create_execution({.parallel = 16}).value();
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::vector<ExecutionInfo> seen;
+  execution.on_progress([&](const ExecutionInfo& info) {
+    const std::lock_guard lock(mutex);
+    seen.push_back(info);
+    changed.notify_all();
+  });
+  farm.gate->open();
+  std::unique_lock lock(mutex);
+  REQUIRE(changed.wait_for(lock, kDeadline, [&] {
+    return !seen.empty() && seen.back().state == ExecutionState::kFinished;
+  }));
+  for (std::size_t i = 1; i < seen.size(); ++i) {
+    CHECK(seen[i - 1].shares_done <= seen[i].shares_done);
+    CHECK(seen[i - 1].state == ExecutionState::kRunning);
+  }
+  lock.unlock();
+
+  bool at_once = false;
+  execution.on_progress([&](const ExecutionInfo& info) {
+    const std::lock_guard inner(mutex);
+    at_once = info.state == ExecutionState::kFinished;
+    changed.notify_all();
+  });
+  lock.lock();
+  CHECK(changed.wait_for(lock, kDeadline, [&] { return at_once; }));
+}
+
+TEST_CASE("resources are content: put twice, one id; a session checks what it names") {
+  Farm farm;
+  farm.gate->open();
+  const std::string id = put(*farm.master, "contents");
+  CHECK(put(*farm.master, "contents") == id);
+  TemporaryDirectory place;
+  std::ofstream(place.path() / "file") << "contents";
+  CHECK(farm.master->put_resource_file(place.path() / "file").value() == id);
+
+  const auto with = [&](std::string resource, std::string dst) {
+    return farm.master->create_session(
+        {.producer = "gated", .resources = {{.id = std::move(resource), .dst = std::move(dst)}}});
+  };
+  CHECK(with(id, "a/b.txt").ok());
+  CHECK(with(id, "wrong.txt").error().message.find("wrong.txt is wrong") != std::string::npos);
+  CHECK(with(id, "../up").error().code == ErrorCode::kInvalidArgument);
+  CHECK(with("sha256:" + std::string(64, '0'), "x").error().code == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("a stopped master says so and keeps nothing waiting") {
+  Farm farm;
+  const Session session = farm.session();
+  const Execution execution = session.create_execution({.parallel = 2}).value();
+  REQUIRE(farm.gate->wait_for_renderer());
+  farm.master->stop();
+  CHECK(execution.wait().error().code == ErrorCode::kCancelled);
+  CHECK(farm.master->create_session({.producer = "gated"}).error().code ==
+        ErrorCode::kUnavailable);
+  CHECK(session.create_execution({}).error().code == ErrorCode::kUnavailable);
+  farm.master->stop();
+}
+
+TEST_CASE("handles outlive the master object") {
+  auto farm = std::make_unique<Farm>();
+  const Session session = farm->session();
+  const Execution execution = session.create_execution({.parallel = 2}).value();
+  farm.reset();
+  CHECK_FALSE(execution.wait().ok());
+  CHECK_FALSE(session.create_execution({}).ok());
+}
+
+TEST_CASE("options that cannot work refuse the start and name themselves") {
+  const auto sentence = [](MasterOptions options) {
+    const auto started = Master::start(std::move(options));
+    return started.ok() ? std::string("it started") : started.error().message;
+  };
+  CHECK(sentence({.instance_type = "moon"}).find("moon") != std::string::npos);
+  CHECK(sentence({.instance_type = "static"}).find("cluster_secret") != std::string::npos);
+  CHECK(sentence({.instances = 1'000'000}).find("instances") != std::string::npos);
+  CHECK(sentence({.ping_period = std::chrono::milliseconds(0)}).find("ping_period") !=
+        std::string::npos);
+  CHECK(sentence({.limits = {.max_parallel = 65'537}}).find("max_parallel") != std::string::npos);
+  CHECK(sentence({.instance_type = "local", .worker_command = {"/nowhere/program"}})
+            .find("/nowhere/program") != std::string::npos);
+}
+
+TEST_CASE("what a killed master left in its directory is swept, its resources are kept") {
+  TemporaryDirectory place;
+  std::string id;
+  {
+    Farm farm({.data_dir = place.path()});
+    id = put(*farm.master, "kept");
+  }
+  std::filesystem::create_directories(place.path() / "checks" / "left");
+  std::filesystem::create_directories(place.path() / "workers" / "worker-9");
+  Farm farm({.data_dir = place.path()});
+  CHECK_FALSE(std::filesystem::exists(place.path() / "checks" / "left"));
+  CHECK_FALSE(std::filesystem::exists(place.path() / "workers" / "worker-9"));
+  CHECK(farm.master
+            ->create_session({.producer = "gated", .resources = {{.id = id, .dst = "file"}}})
+            .ok());
+}
+
+TEST_CASE("a worker's options come back from the arguments that a master gives") {
+  WorkerOptions wanted;
+  wanted.name = "worker-1";
+  wanted.master_host = "::1";
+  wanted.master_port = 4711;
+  wanted.slots = 3;
+  wanted.data_dir = "/some/where";
+  wanted.orphan_timeout = std::chrono::milliseconds(1234);
+  std::vector<std::string> arguments = {"program", "worker"};
+  for (std::string& argument : runtime::launch_arguments(wanted)) {
+    arguments.push_back(std::move(argument));
+  }
+  std::vector<const char*> argv;
+  for (const std::string& argument : arguments) argv.push_back(argument.c_str());
+  const auto read = [&] {
+    return worker_options_from(static_cast<int>(argv.size()), argv.data());
+  };
+
+  ::unsetenv(runtime::kSecretVariable);
+  CHECK(read().error().message.find(runtime::kSecretVariable) != std::string::npos);
+  ::setenv(runtime::kSecretVariable, "the secret", 1);
+  const auto options = read();
+  REQUIRE(options.ok());
+  CHECK(options->name == wanted.name);
+  CHECK(options->master_host == wanted.master_host);
+  CHECK(options->master_port == wanted.master_port);
+  CHECK(options->slots == wanted.slots);
+  CHECK(options->data_dir == wanted.data_dir);
+  CHECK(options->orphan_timeout == wanted.orphan_timeout);
+  CHECK(options->cluster_secret == "the secret");
+
+  argv.push_back("--port");
+  CHECK(read().error().message.find("--port") != std::string::npos);
+  argv.push_back("70000");
+  CHECK(read().error().message.find("--port") != std::string::npos);
+  ::unsetenv(runtime::kSecretVariable);
+}
+
+}  // namespace
