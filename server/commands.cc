@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "api/answers.h"
-#include "api/requests.h"
 #include "server/version.h"
 
 namespace francine::server {
@@ -26,12 +25,10 @@ Result<std::string> execution_answer(const Execution& execution) {
 
 }  // namespace
 
-Result<std::string> Commands::create_session(std::string_view user, std::string_view body) {
-  const Result<api::JsonValue> json = api::parse_body(body);
-  if (!json) return json.error();
-  Result<SessionRequest> request = api::session_request(*json, limits_);
+Result<std::string> Commands::create_session(const Caller& caller, const api::Body& body) {
+  Result<SessionRequest> request = api::session_request(body, limits_);
   if (!request) return request.error();
-  request->owner = user;
+  request->owner = caller.user;
   const Result<Session> session = master_.create_session(*request);
   if (!session) return session.error();
   const Result<SessionInfo> info = session->info();
@@ -39,15 +36,13 @@ Result<std::string> Commands::create_session(std::string_view user, std::string_
   return api::session_json(*info);
 }
 
-Result<Picture> Commands::create_session_and_render(std::string_view user, std::string_view body,
+Result<Picture> Commands::create_session_and_render(const Caller& caller, const api::Body& body,
                                                     const Gone& gone) {
-  const Result<api::JsonValue> json = api::parse_body(body);
-  if (!json) return json.error();
-  Result<SessionRequest> request = api::session_request(*json, limits_);
+  Result<SessionRequest> request = api::session_request(body, limits_);
   if (!request) return request.error();
-  const Result<ExecutionRequest> wanted = api::execution_request(*json, body, limits_, 1);
+  const Result<ExecutionRequest> wanted = api::execution_request(body, limits_, 1);
   if (!wanted) return wanted.error();
-  request->owner = user;
+  request->owner = caller.user;
   const Result<Session> session = master_.create_session(*request);
   if (!session) return session.error();
   const Result<Execution> execution = session->create_execution(*wanted);
@@ -58,71 +53,74 @@ Result<Picture> Commands::create_session_and_render(std::string_view user, std::
   return wait(*execution, gone);
 }
 
-Result<std::string> Commands::get_session(std::string_view user, std::string_view session) {
-  const Result<Session> found = master_.find_session(session, user);
+Result<Session> Commands::find_session(const Caller& caller, std::string_view session) {
+  if (caller.admin) return master_.find_session(session);
+  return master_.find_session(session, caller.user);
+}
+
+Result<std::string> Commands::get_session(const Caller& caller, std::string_view session) {
+  const Result<Session> found = find_session(caller, session);
   if (!found) return found.error();
   const Result<SessionInfo> info = found->info();
   if (!info) return info.error();
   return api::session_json(*info);
 }
 
-Result<std::string> Commands::delete_session(std::string_view user, std::string_view session) {
-  const Result<Session> found = master_.find_session(session, user);
+Result<std::string> Commands::delete_session(const Caller& caller, std::string_view session) {
+  const Result<Session> found = find_session(caller, session);
   if (!found) return found.error();
   const Result<void> removed = found->remove();
   if (!removed) return removed.error();
   return api::success_json();
 }
 
-Result<Execution> Commands::new_execution(std::string_view user, std::string_view session,
-                                          std::string_view body) {
-  const Result<Session> found = master_.find_session(session, user);
+Result<Execution> Commands::start_execution(const Caller& caller, std::string_view session,
+                                          const api::Body& body) {
+  const Result<Session> found = find_session(caller, session);
   if (!found) return found.error();
-  const Result<api::JsonValue> json = api::parse_body(body);
-  if (!json) return json.error();
-  const Result<ExecutionRequest> request = api::execution_request(*json, body, limits_);
+  const Result<ExecutionRequest> request = api::execution_request(body, limits_);
   if (!request) return request.error();
   return found->create_execution(*request);
 }
 
-Result<std::string> Commands::create_execution(std::string_view user, std::string_view session,
-                                               std::string_view body) {
-  const Result<Execution> execution = new_execution(user, session, body);
+Result<std::string> Commands::create_execution(const Caller& caller, std::string_view session,
+                                               const api::Body& body) {
+  const Result<Execution> execution = start_execution(caller, session, body);
   if (!execution) return execution.error();
   return execution_answer(*execution);
 }
 
-Result<Picture> Commands::create_execution_and_wait(std::string_view user, std::string_view session,
-                                                    std::string_view body, const Gone& gone) {
-  const Result<Execution> execution = new_execution(user, session, body);
+Result<Picture> Commands::create_execution_and_wait(const Caller& caller, std::string_view session,
+                                                    const api::Body& body, const Gone& gone) {
+  const Result<Execution> execution = start_execution(caller, session, body);
   if (!execution) return execution.error();
   return wait(*execution, gone);
 }
 
-Result<Execution> Commands::find_execution(std::string_view user, std::string_view session,
+Result<Execution> Commands::find_execution(const Caller& caller, std::string_view session,
                                            std::string_view execution) {
-  const Result<Session> found = master_.find_session(session, user);
+  const Result<Session> found = find_session(caller, session);
   if (!found) return found.error();
   return found->find_execution(execution);
 }
 
-Result<std::string> Commands::get_execution(std::string_view user, std::string_view session,
+Result<std::string> Commands::get_execution(const Caller& caller, std::string_view session,
                                             std::string_view execution) {
-  const Result<Execution> found = find_execution(user, session, execution);
+  const Result<Execution> found = find_execution(caller, session, execution);
   if (!found) return found.error();
   return execution_answer(*found);
 }
 
-Result<Picture> Commands::get_execution_result(std::string_view user, std::string_view session,
+Result<Picture> Commands::get_execution_result(const Caller& caller, std::string_view session,
                                                std::string_view execution) {
-  const Result<Execution> found = find_execution(user, session, execution);
+  const Result<Execution> found = find_execution(caller, session, execution);
   if (!found) return found.error();
   return found->result();
 }
 
-Result<std::string> Commands::cancel_execution(std::string_view user, std::string_view session,
+Result<std::string> Commands::cancel_execution(const Caller& caller, std::string_view session,
                                                std::string_view execution) {
-  const Result<Execution> found = find_execution(user, session, execution);
+  const Result<Execution> found = find_execution(caller, session, execution);
   if (!found) return found.error();
   const Result<void> cancelled = found->cancel();
   if (!cancelled) return cancelled.error();

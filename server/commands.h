@@ -1,10 +1,9 @@
-// Commands: what a client may ask of a master, between the wire (REST now) and the
-// library. An adapter takes a request apart, calls one command and sends what it
+// Commands: what a client may ask of a master, between the wire (REST, WebSocket)
+// and the library. An adapter takes a request apart, calls one command and sends what it
 // returns; what the command means, checks and answers is the same for all
 // adapters.
 //
-// `user` is who asks (empty while there are no users); what belongs to somebody
-// else is kNotFound. Answers are JSON texts or pictures. A command that waits for a
+// What belongs to somebody else is kNotFound, except to admins. Answers are JSON texts or pictures. A command that waits for a
 // picture asks `gone` several times a second whether anybody still waits for it,
 // and gives up with kCancelled if not: an execution that has a name goes on all the
 // same.
@@ -25,6 +24,9 @@
 #include <francine/master.h>
 #include <francine/result.h>
 
+#include "api/requests.h"
+#include "server/caller.h"
+
 namespace francine::server {
 
 using Picture = std::shared_ptr<const EncodedImage>;
@@ -35,25 +37,28 @@ class Commands {
  public:
   Commands(Master& master, Limits limits) : master_(master), limits_(limits) {}
 
-  Result<std::string> create_session(std::string_view user, std::string_view body);
+  Result<std::string> create_session(const Caller& caller, const api::Body& body);
   /// Creates the session and one execution of it (`parallel`, `update` and so on are
   /// taken from the body; parallel 1 when absent). Nothing is left of a session
   /// whose execution is refused.
-  Result<Picture> create_session_and_render(std::string_view user, std::string_view body,
+  Result<Picture> create_session_and_render(const Caller& caller, const api::Body& body,
                                             const Gone& gone);
-  Result<std::string> get_session(std::string_view user, std::string_view session);
-  Result<std::string> delete_session(std::string_view user, std::string_view session);
+  Result<std::string> get_session(const Caller& caller, std::string_view session);
+  Result<std::string> delete_session(const Caller& caller, std::string_view session);
 
-  Result<std::string> create_execution(std::string_view user, std::string_view session,
-                                       std::string_view body);
-  Result<Picture> create_execution_and_wait(std::string_view user, std::string_view session,
-                                            std::string_view body, const Gone& gone);
-  Result<std::string> get_execution(std::string_view user, std::string_view session,
+  /// What create_execution() does, for callers that do not wait on a thread.
+  Result<Execution> start_execution(const Caller& caller, std::string_view session,
+                                    const api::Body& body);
+  Result<std::string> create_execution(const Caller& caller, std::string_view session,
+                                       const api::Body& body);
+  Result<Picture> create_execution_and_wait(const Caller& caller, std::string_view session,
+                                            const api::Body& body, const Gone& gone);
+  Result<std::string> get_execution(const Caller& caller, std::string_view session,
                                     std::string_view execution);
-  Result<Picture> get_execution_result(std::string_view user, std::string_view session,
+  Result<Picture> get_execution_result(const Caller& caller, std::string_view session,
                                        std::string_view execution);
   /// Ends it if it runs; it stays listed, as cancelled.
-  Result<std::string> cancel_execution(std::string_view user, std::string_view session,
+  Result<std::string> cancel_execution(const Caller& caller, std::string_view session,
                                        std::string_view execution);
 
   /// The picture of GET /: `ao` in a session that ends with this call, whether its
@@ -68,9 +73,8 @@ class Commands {
   Result<std::string> ready() const;
 
  private:
-  Result<Execution> new_execution(std::string_view user, std::string_view session,
-                                  std::string_view body);
-  Result<Execution> find_execution(std::string_view user, std::string_view session,
+  Result<Session> find_session(const Caller& caller, std::string_view session);
+  Result<Execution> find_execution(const Caller& caller, std::string_view session,
                                    std::string_view execution);
 
   Master& master_;

@@ -12,7 +12,7 @@ using net::HttpRequest;
 using net::HttpResponse;
 using net::RouteOptions;
 
-constexpr std::string_view kNobody;  ///< the user, while there are none
+const Caller kNobody;  ///< while there are no users
 constexpr int kCreated = 201;
 
 HttpResponse refusal(const Error& error) {
@@ -73,10 +73,10 @@ void Rest::add_sessions(std::uint64_t max_body_bytes) {
   http_.route(
       "POST", "/sessions",
       [this](HttpRequest& request) {
-        if (!blocks(request)) {
-          return answer(commands_.create_session(kNobody, request.body()), kCreated);
-        }
-        return answer(commands_.create_session_and_render(kNobody, request.body(),
+        const Result<api::Body> body = api::parse_body(request.body());
+        if (!body) return refusal(body.error());
+        if (!blocks(request)) return answer(commands_.create_session(kNobody, *body), kCreated);
+        return answer(commands_.create_session_and_render(kNobody, *body,
                                                           gone_when_disconnected(request)));
       },
       bounded);
@@ -100,10 +100,12 @@ void Rest::add_executions(std::uint64_t max_body_bytes) {
       "POST", "/sessions/:session/executions",
       [this](HttpRequest& request) {
         const std::string_view session = request.capture("session");
+        const Result<api::Body> body = api::parse_body(request.body());
+        if (!body) return refusal(body.error());
         if (!blocks(request)) {
-          return answer(commands_.create_execution(kNobody, session, request.body()), kCreated);
+          return answer(commands_.create_execution(kNobody, session, *body), kCreated);
         }
-        return answer(commands_.create_execution_and_wait(kNobody, session, request.body(),
+        return answer(commands_.create_execution_and_wait(kNobody, session, *body,
                                                           gone_when_disconnected(request)));
       },
       bounded);

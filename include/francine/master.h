@@ -241,6 +241,8 @@ class Master {
   Result<Session> create_session(const SessionRequest& request);
   /// A session of that name that belongs to `owner`.
   Result<Session> find_session(std::string_view name, std::string_view owner);
+  /// The same, whoever owns it.
+  Result<Session> find_session(std::string_view name);
 
   /// Reads a stream into the content store and answers its id, "sha256:<hex>".
   /// `read` fills at most `size` bytes and returns how many, 0 at the end, or an

@@ -61,13 +61,14 @@ Result<ResourceRequest> resource_request(const JsonValue& value, const std::stri
 
 }  // namespace
 
-Result<JsonValue> parse_body(std::string_view body) {
-  Result<JsonValue> parsed = parse_json(body, "the body");
-  if (parsed && !parsed->is(Type::kObject)) {
+Result<Body> parse_body(std::string text, std::string_view what) {
+  Result<JsonValue> parsed = parse_json(text, what);
+  if (!parsed) return parsed.error();
+  if (!parsed->is(Type::kObject)) {
     return Error{ErrorCode::kInvalidArgument,
-                 "the body must be a JSON object, not " + quote(*parsed)};
+                 std::string(what) + " must be a JSON object, not " + quote(*parsed)};
   }
-  return parsed;
+  return Body{std::move(text), *std::move(parsed)};
 }
 
 Result<Format> format_from_name(std::string_view name, std::string_view field) {
@@ -80,7 +81,8 @@ Result<Format> format_from_name(std::string_view name, std::string_view field) {
   return wrong(field, "\"png\", \"jpg\" or \"exr\"", &given);
 }
 
-Result<SessionRequest> session_request(const JsonValue& body, const Limits& limits) {
+Result<SessionRequest> session_request(const Body& whole, const Limits& limits) {
+  const JsonValue& body = whole.json;
   SessionRequest request;
   Result<std::string> producer = required_string(body, "producer", "producer");
   if (!producer) return producer.error();
@@ -114,9 +116,9 @@ Result<SessionRequest> session_request(const JsonValue& body, const Limits& limi
   return request;
 }
 
-Result<ExecutionRequest> execution_request(const JsonValue& body, std::string_view text,
-                                           const Limits& limits,
+Result<ExecutionRequest> execution_request(const Body& whole, const Limits& limits,
                                            std::optional<std::uint32_t> default_parallel) {
+  const JsonValue& body = whole.json;
   ExecutionRequest request;
   const JsonValue* parallel = body.find("parallel");
   if (parallel == nullptr && default_parallel) {
@@ -136,7 +138,7 @@ Result<ExecutionRequest> execution_request(const JsonValue& body, std::string_vi
                                              " bytes (maxUpdateBytes)"};
     }
     if (!update->members.empty()) {
-      request.update = text.substr(update->begin, update->end - update->begin);
+      request.update = whole.text.substr(update->begin, update->end - update->begin);
     }
   }
   if (const JsonValue* seed = body.find("seed"); seed != nullptr) {

@@ -24,20 +24,25 @@
 
 namespace francine::api {
 
-/// A request body: one JSON object. kInvalidArgument: it is malformed, or not an object.
-Result<JsonValue> parse_body(std::string_view body);
+/// A request: one JSON object, and the text that it was parsed from.
+struct Body {
+  std::string text;
+  JsonValue json;
+};
+
+/// A body of REST, a message of WebSocket. `what` begins the sentence of an error.
+/// kInvalidArgument: it is malformed, or not an object.
+Result<Body> parse_body(std::string text, std::string_view what = "the body");
 
 /// createSession: `producer` (required), `format` (png, jpg or exr; `reducer` is
 /// its old name; default png), `resources` (objects with `type`, `id` and `dst`).
 /// The owner is left empty.
-Result<SessionRequest> session_request(const JsonValue& body, const Limits& limits);
+Result<SessionRequest> session_request(const Body& body, const Limits& limits);
 
 /// createExecution: `parallel` (1 to limits.max_parallel; required unless
-/// `default_parallel` is given), `update` (an object, handed on as it is written in
-/// `text`, which is what `body` was parsed from), `seed` (0 to 2^64 - 1), `priority`
-/// (-100 to 100).
-Result<ExecutionRequest> execution_request(const JsonValue& body, std::string_view text,
-                                           const Limits& limits,
+/// `default_parallel` is given), `update` (an object, handed on as it is written),
+/// `seed` (0 to 2^64 - 1), `priority` (-100 to 100).
+Result<ExecutionRequest> execution_request(const Body& body, const Limits& limits,
                                            std::optional<std::uint32_t> default_parallel = {});
 
 /// The `parallel` of a query (GET /?parallel=8): the same range, the same sentence.

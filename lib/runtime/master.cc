@@ -137,6 +137,12 @@ Result<Session> Master::find_session(std::string_view name, std::string_view own
   return Session(std::make_shared<Session::Impl>(impl_, std::move(record).value()));
 }
 
+Result<Session> Master::find_session(std::string_view name) {
+  auto record = impl_->find_session(name, std::nullopt);
+  if (!record) return record.error();
+  return Session(std::make_shared<Session::Impl>(impl_, std::move(record).value()));
+}
+
 Result<std::string> Master::put_resource(
     const std::function<Result<std::size_t>(char* buffer, std::size_t size)>& read) {
   return impl_->put_resource(read);

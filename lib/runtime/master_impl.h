@@ -49,8 +49,9 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
 
   // master_requests.cc
   Result<std::shared_ptr<runtime::SessionRecord>> create_session(const SessionRequest& request);
-  Result<std::shared_ptr<runtime::SessionRecord>> find_session(std::string_view name,
-                                                               std::string_view owner) const;
+  /// Without an owner: anybody's.
+  Result<std::shared_ptr<runtime::SessionRecord>> find_session(
+      std::string_view name, std::optional<std::string_view> owner) const;
   Result<std::shared_ptr<runtime::ExecutionRecord>> create_execution(
       const runtime::SessionRecord& session, const ExecutionRequest& request);
   Result<void> delete_session(SessionId id);

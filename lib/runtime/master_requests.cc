@@ -119,9 +119,10 @@ Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::create_session(
 }
 
 Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::find_session(
-    std::string_view name, std::string_view owner) const {
+    std::string_view name, std::optional<std::string_view> owner) const {
   auto record = directory_->find_session(name);
-  if (!record || record->spec->owner != owner || record->spec->unrecorded) {
+  if (!record || record->spec->owner != owner.value_or(record->spec->owner) ||
+      record->spec->unrecorded) {
     return Error{ErrorCode::kNotFound, "no such session; it may have been deleted"};
   }
   return record;

@@ -23,15 +23,15 @@ std::string parse_error(std::string_view text) {
 }
 
 Result<SessionRequest> session(std::string_view text) {
-  const Result<JsonValue> body = parse_body(text);
+  const Result<Body> body = parse_body(std::string(text));
   if (!body) return body.error();
   return session_request(*body, Limits{});
 }
 
 Result<ExecutionRequest> execution(std::string_view text) {
-  const Result<JsonValue> body = parse_body(text);
+  const Result<Body> body = parse_body(std::string(text));
   if (!body) return body.error();
-  return execution_request(*body, text, Limits{});
+  return execution_request(*body, Limits{});
 }
 
 template <typename T>
@@ -199,7 +199,7 @@ TEST_CASE("parallel is an integer from 1 to its limit and nothing else") {
   CHECK(refusal(execution(R"({"parallel": [8]})")) == rule + ", not an array");
 
   const std::string text = "{}";
-  CHECK(execution_request(*parse_body(text), text, Limits{}, 1)->parallel == 1);
+  CHECK(execution_request(*parse_body(std::string(text)), Limits{}, 1)->parallel == 1);
 
   CHECK(*parallel_from_query("16", Limits{}) == 16);
   for (const char* value : {"", "0", "-1", "+8", " 8", "8 ", "2.5", "65537", "99999999999", "x"}) {

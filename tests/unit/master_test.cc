@@ -200,6 +200,7 @@ TEST_CASE("sessions belong to their owner") {
   const Session session =
       farm.master->create_session({.producer = "gated", .owner = "ann"}).value();
   CHECK(farm.master->find_session(session.name(), "ann").ok());
+  CHECK(farm.master->find_session(session.name())->info()->owner == "ann");
   CHECK(farm.master->find_session(session.name(), "bob").error().code == ErrorCode::kNotFound);
   CHECK(farm.master->find_session(session.name(), "").error().code == ErrorCode::kNotFound);
   CHECK(farm.master->find_session("__proto__", "ann").error().code == ErrorCode::kNotFound);
