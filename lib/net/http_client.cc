@@ -59,6 +59,7 @@ class Channel {
 
 /// One request under way: what its callbacks need.
 struct Transfer {
+  const HttpCall* call = nullptr;  ///< null: a GET, or the PUT of `source`
   const BodySink* sink = nullptr;
   const BodySource* source = nullptr;
   std::uint64_t max_bytes = 0;
@@ -192,6 +193,12 @@ class HttpClient::Impl {
       ::curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*put_bytes));
       ::curl_easy_setopt(easy, CURLOPT_READFUNCTION, &on_need);
       ::curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
+    } else if (transfer.call != nullptr && transfer.call->method == "POST") {
+      ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                         static_cast<curl_off_t>(transfer.call->body.size()));
+      ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer.call->body.c_str());
+    } else if (transfer.call != nullptr && transfer.call->method != "GET") {
+      ::curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer.call->method.c_str());
     }
   }
 
@@ -301,6 +308,18 @@ class HttpClient::Impl {
 
 HttpClient::HttpClient(HttpClientOptions options) : impl_(std::make_unique<Impl>(options)) {}
 HttpClient::~HttpClient() = default;
+
+Result<HttpAnswer> HttpClient::request(const HttpCall& call, const BodySink& sink,
+                                       std::stop_token stop) {
+  if (call.method != "GET" && call.method != "POST" && call.method != "DELETE") {
+    return Error{ErrorCode::kInvalidArgument, "Not a method of requests: " + call.method + "."};
+  }
+  Transfer transfer;
+  transfer.call = &call;
+  transfer.sink = &sink;
+  transfer.max_bytes = call.max_bytes;
+  return impl_->perform(call.url, call.headers, transfer, std::nullopt, stop);
+}
 
 Result<HttpAnswer> HttpClient::get(const std::string& url, const HttpHeaders& headers,
                                    const BodySink& sink, std::uint64_t max_bytes,

@@ -51,6 +51,15 @@ struct HttpAnswer {
   bool success() const { return status >= 200 && status < 300; }
 };
 
+/// A request with a body in memory.
+struct HttpCall {
+  std::string method = "GET";  ///< GET, POST or DELETE
+  std::string url;
+  HttpHeaders headers{};
+  std::string body{};                 ///< of POST
+  std::uint64_t max_bytes = 1 << 20;  ///< of the body of the answer
+};
+
 /// Takes a piece of the body. An error ends the transfer and is returned.
 using BodySink = std::function<Result<void>(std::span<const std::uint8_t> piece)>;
 /// Fills `buffer` and returns how much of it; 0 at the end.
@@ -66,8 +75,11 @@ class HttpClient {
   /// Any complete answer is a success here, whatever its status. kUnavailable: not
   /// reachable, torn or too slow (the sentence names the endpoint); kCancelled:
   /// `stop` was requested; kTooLarge: the body exceeds `max_bytes`;
-  /// kInvalidArgument: no http or https URL. A sink that has taken bytes before an
-  /// error must drop them.
+  /// kInvalidArgument: no http or https URL, no such method. A sink that has taken
+  /// bytes before an error must drop them.
+  Result<HttpAnswer> request(const HttpCall& call, const BodySink& sink, std::stop_token stop = {});
+
+  /// request() of a GET.
   Result<HttpAnswer> get(const std::string& url, const HttpHeaders& headers, const BodySink& sink,
                          std::uint64_t max_bytes, std::stop_token stop = {});
 

@@ -56,6 +56,18 @@ struct Fixture {
     });
     server.route("PUT", "/up", [this](HttpRequest& r) { return receive(r); },
                  {.max_body_bytes = 10 << 20, .stream_body = true});
+    server.route("POST", "/echo", [](HttpRequest& r) {
+      HttpResponse response;
+      response.status = 201;
+      response.body =
+          std::string(r.header("Content-Type").value_or("-")) + "|" + std::string(r.body());
+      return response;
+    });
+    server.route("DELETE", "/thing", [](HttpRequest&) {
+      HttpResponse response;
+      response.body = "gone";
+      return response;
+    });
     REQUIRE(server.start().ok());
     base = "http://127.0.0.1:" + std::to_string(server.port());
   }
@@ -105,6 +117,38 @@ TEST_CASE("GET brings the body, with our headers, over a connection that is kept
     CHECK(f.body == "token t");
   }
   CHECK_FALSE(f.client.bytes_per_second(f.base).has_value());  // too little to judge by
+}
+
+TEST_CASE("POST sends a body, DELETE none, over one connection; other methods are refused") {
+  Fixture f;
+  for (const std::string& body :
+       {std::string("{\"a\":1}"), std::string("a\0b", 3), std::string()}) {
+    f.body.clear();
+    const auto posted = f.client.request({.method = "POST",
+                                          .url = f.base + "/echo",
+                                          .headers = {{"Content-Type", "application/json"}},
+                                          .body = body},
+                                         f.gather());
+    REQUIRE(posted.ok());
+    CHECK(posted->status == 201);
+    CHECK(f.body == "application/json|" + body);
+
+    f.body.clear();
+    const auto deleted =
+        f.client.request({.method = "DELETE", .url = f.base + "/thing"}, f.gather());
+    REQUIRE(deleted.ok());
+    CHECK(f.body == "gone");
+
+    f.body.clear();
+    REQUIRE(f.client.request({.url = f.base + "/text"}, f.gather()).ok());
+    CHECK(f.body == "token -");
+  }
+  const auto wrong = f.client.request({.method = "BREW", .url = f.base + "/text"}, f.gather());
+  REQUIRE_FALSE(wrong.ok());
+  CHECK(wrong.error().code == ErrorCode::kInvalidArgument);
+  const auto large = f.client.request({.url = f.base + "/text", .max_bytes = 6}, f.gather());
+  REQUIRE_FALSE(large.ok());
+  CHECK(large.error().code == ErrorCode::kTooLarge);
 }
 
 TEST_CASE("a large body is bounded, counted and timed") {
