@@ -52,6 +52,9 @@ struct Limits {
   std::size_t max_update_bytes = 64 << 10;             ///< of one update, and of the settings
   std::size_t max_updates = 10'000;                    ///< of one session
   std::size_t max_sessions = 10'000;
+  /// Of one owner. The owner "" is nobody in particular, and not bounded by these.
+  std::size_t max_sessions_per_owner = 1000;
+  std::size_t max_running_executions_per_owner = 1000;
   std::size_t max_executions_per_session = 10'000;
   std::size_t max_resources_per_session = 10'000;
   std::uint64_t max_resource_bytes = std::uint64_t{16} << 30;  ///< of one file
@@ -165,6 +168,47 @@ struct SessionInfo {
   bool running = false;  ///< an execution of it runs
 };
 
+/// Where to go on with a list, and how far.
+struct PageRequest {
+  std::size_t limit = 100;  ///< 1 to kMaxPage
+  std::string after{};      ///< the `next` of the page before; empty: from the beginning
+};
+inline constexpr std::size_t kMaxPage = 1000;
+
+/// A session in a list.
+struct SessionSummary {
+  std::string name;
+  std::string producer;
+  Format format = Format::kPng;
+  std::string owner;
+  bool running = false;
+  std::size_t executions = 0;
+  std::size_t updates = 0;
+};
+
+struct SessionPage {
+  std::vector<SessionSummary> sessions;  ///< oldest first
+  std::string next;                      ///< empty: this is the last page
+};
+
+struct ExecutionPage {
+  std::vector<ExecutionInfo> executions;  ///< oldest first
+  std::string next;                       ///< empty: this is the last page
+};
+
+enum class WorkerActivity : std::uint8_t { kUnused, kProducing, kReducing };
+
+struct WorkerInfo {
+  std::string name;
+  std::string endpoint;  ///< of its resource port
+  std::string arithmetic;
+  WorkerActivity activity = WorkerActivity::kUnused;  ///< reducing if any task of it is
+  std::uint32_t slots = 0;
+  std::uint32_t busy_slots = 0;
+  std::size_t cached_sessions = 0;
+  std::uint64_t partial_bytes = 0;  ///< kept there for merging
+};
+
 struct ClusterInfo {
   std::string instance_type;
   std::string instance_manager;
@@ -216,6 +260,8 @@ class Session {
   /// Validates and records. The execution sees the updates so far and its own.
   Result<Execution> create_execution(const ExecutionRequest& request) const;
   Result<Execution> find_execution(std::string_view name) const;
+  /// kInvalidArgument: limit is out of range, or `after` is no `next` of this list.
+  Result<ExecutionPage> list_executions(const PageRequest& page) const;
 
   /// Deletes the session and its executions, cancelling those that run; workers
   /// forget what they hold of it.
@@ -243,6 +289,10 @@ class Master {
   Result<Session> find_session(std::string_view name, std::string_view owner);
   /// The same, whoever owns it.
   Result<Session> find_session(std::string_view name);
+  /// The recorded sessions of an owner, or with nullopt of all.
+  /// kInvalidArgument: limit is out of range, or `after` is no `next` of a list.
+  Result<SessionPage> list_sessions(std::optional<std::string_view> owner,
+                                    const PageRequest& page) const;
 
   /// Reads a stream into the content store and answers its id, "sha256:<hex>".
   /// `read` fills at most `size` bytes and returns how many, 0 at the end, or an
@@ -252,6 +302,9 @@ class Master {
   Result<std::string> put_resource_file(const std::filesystem::path& path);
 
   ClusterInfo info() const;
+  /// The living workers, in the order of their joining; waits for the loop's next
+  /// turn. Empty once the master has stopped.
+  std::vector<WorkerInfo> workers() const;
 
   /// Refuses new requests (kUnavailable) from now on, lets running executions go
   /// on for `grace`, cancels the rest, ends the workers. Idempotent.

@@ -97,6 +97,26 @@ std::shared_ptr<ExecutionRecord> SessionRecord::find(std::string_view name) cons
   return it == executions_.end() ? nullptr : it->second;
 }
 
+SessionSummary SessionRecord::summary() const {
+  const std::lock_guard lock(mutex_);
+  return {info_.name,    info_.producer,
+          info_.format,  info_.owner,
+          info_.running, info_.execution_names.size(),
+          info_.updates.size()};
+}
+
+std::vector<std::shared_ptr<ExecutionRecord>> SessionRecord::executions(std::size_t begin,
+                                                                        std::size_t limit) const {
+  std::vector<std::shared_ptr<ExecutionRecord>> found;
+  const std::lock_guard lock(mutex_);
+  const std::vector<std::string>& names = info_.execution_names;
+  for (std::size_t i = begin; i < names.size() && found.size() < limit; ++i) {
+    const auto it = executions_.find(names[i]);
+    if (it != executions_.end()) found.push_back(it->second);
+  }
+  return found;
+}
+
 bool SessionRecord::deleted() const {
   const std::lock_guard lock(mutex_);
   return deleted_;
@@ -282,6 +302,18 @@ std::shared_ptr<SessionRecord> Directory::session(SessionId id) const {
   const std::shared_lock lock(mutex_);
   const auto it = sessions_.find(id);
   return it == sessions_.end() ? nullptr : it->second;
+}
+
+std::vector<std::shared_ptr<SessionRecord>> Directory::sessions(
+    std::optional<std::string_view> owner, SessionId after, std::size_t limit) const {
+  std::vector<std::shared_ptr<SessionRecord>> found;
+  const std::shared_lock lock(mutex_);
+  for (auto it = sessions_.upper_bound(after); it != sessions_.end() && found.size() < limit;
+       ++it) {
+    const core::SessionSpec& spec = *it->second->spec;
+    if (!spec.unrecorded && (!owner || spec.owner == *owner)) found.push_back(it->second);
+  }
+  return found;
 }
 
 std::shared_ptr<ExecutionRecord> Directory::execution(ExecutionId id) const {

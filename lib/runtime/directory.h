@@ -72,7 +72,11 @@ class SessionRecord {
   SessionInfo info() const;
   /// The settings after all updates, and the version that they are of.
   std::pair<std::shared_ptr<const std::string>, std::uint64_t> settings() const;
+  SessionSummary summary() const;
   std::shared_ptr<ExecutionRecord> find(std::string_view name) const;
+  /// At most `limit` executions from the one at `begin` in the order of creation.
+  std::vector<std::shared_ptr<ExecutionRecord>> executions(std::size_t begin,
+                                                           std::size_t limit) const;
   bool deleted() const;
 
  private:
@@ -104,6 +108,10 @@ class Directory {
 
   std::shared_ptr<SessionRecord> find_session(std::string_view name) const;
   std::shared_ptr<SessionRecord> session(SessionId id) const;
+  /// At most `limit` recorded sessions, in the order of creation, that were created
+  /// after `after`; of one owner, or without one of all.
+  std::vector<std::shared_ptr<SessionRecord>> sessions(std::optional<std::string_view> owner,
+                                                       SessionId after, std::size_t limit) const;
   std::shared_ptr<ExecutionRecord> execution(ExecutionId id) const;
   void add_callback(const std::shared_ptr<ExecutionRecord>& record,
                     std::function<void(const ExecutionInfo&)> callback);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/master_impl.h"
+#include "runtime/page.h"
 
 namespace francine {
 namespace {
@@ -69,6 +70,20 @@ Result<Execution> Session::find_execution(std::string_view name) const {
     return Error{ErrorCode::kNotFound, "no such execution of this session"};
   }
   return Execution(std::make_shared<Execution::Impl>(impl_, std::move(record)));
+}
+
+Result<ExecutionPage> Session::list_executions(const PageRequest& page) const {
+  if (impl_->record->deleted()) return deleted();
+  auto begin = runtime::page_position(page);
+  if (!begin) return begin.error();
+  const auto records =
+      impl_->record->executions(static_cast<std::size_t>(*begin), page.limit + 1);
+  ExecutionPage found;
+  for (std::size_t i = 0; i < records.size() && i < page.limit; ++i) {
+    found.executions.push_back(records[i]->info());
+  }
+  if (records.size() > page.limit) found.next = std::to_string(*begin + page.limit);
+  return found;
 }
 
 Result<void> Session::remove() const {
@@ -143,6 +158,11 @@ Result<Session> Master::find_session(std::string_view name) {
   return Session(std::make_shared<Session::Impl>(impl_, std::move(record).value()));
 }
 
+Result<SessionPage> Master::list_sessions(std::optional<std::string_view> owner,
+                                          const PageRequest& page) const {
+  return impl_->list_sessions(owner, page);
+}
+
 Result<std::string> Master::put_resource(
     const std::function<Result<std::size_t>(char* buffer, std::size_t size)>& read) {
   return impl_->put_resource(read);
@@ -153,6 +173,8 @@ Result<std::string> Master::put_resource_file(const std::filesystem::path& path)
 }
 
 ClusterInfo Master::info() const { return impl_->info(); }
+
+std::vector<WorkerInfo> Master::workers() const { return impl_->workers(); }
 
 void Master::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
 

@@ -3,6 +3,7 @@
 #include "runtime/master_impl.h"
 
 #include <algorithm>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -31,6 +32,8 @@ core::Policy policy_of(const MasterOptions& options) {
   policy.max_attempts = options.limits.max_attempts;
   policy.max_losses = options.limits.max_losses;
   policy.max_sessions = options.limits.max_sessions;
+  policy.max_sessions_per_owner = options.limits.max_sessions_per_owner;
+  policy.max_running_executions_per_owner = options.limits.max_running_executions_per_owner;
   policy.max_executions_per_session = options.limits.max_executions_per_session;
   policy.max_updates = options.limits.max_updates;
   policy.ping_period = us(options.ping_period);
@@ -60,6 +63,25 @@ Result<void> check(const MasterOptions& options) {
     return wrong_option("limits.max_attempts and limits.max_losses must be at least 1");
   }
   return {};
+}
+
+WorkerInfo describe(const core::Worker& worker) {
+  WorkerInfo info;
+  info.name = worker.spec->name;
+  info.endpoint = worker.spec->endpoint;
+  info.arithmetic = worker.spec->arithmetic;
+  info.slots = worker.slots;
+  info.busy_slots = static_cast<std::uint32_t>(worker.tasks.size());
+  info.cached_sessions = worker.sessions.size();
+  info.partial_bytes = worker.partial_bytes;
+  for (const core::Task& task : worker.tasks) {
+    if (task.kind == TaskKind::kReduce) {
+      info.activity = WorkerActivity::kReducing;
+    } else if (info.activity == WorkerActivity::kUnused) {
+      info.activity = WorkerActivity::kProducing;
+    }
+  }
+  return info;
 }
 
 }  // namespace
@@ -226,6 +248,25 @@ void Master::Impl::stop(std::chrono::milliseconds grace) {
 ClusterInfo Master::Impl::info() const {
   const std::lock_guard lock(mutex_);
   return info_;
+}
+
+std::vector<WorkerInfo> Master::Impl::workers() const {
+  auto promise = std::make_shared<std::promise<std::vector<WorkerInfo>>>();
+  auto future = promise->get_future();
+  const bool asked = loop_->call([promise](const core::State& state) {
+    std::vector<WorkerInfo> workers;
+    workers.reserve(state.workers.size());
+    state.workers.for_each(
+        [&](WorkerId, const core::Worker& worker) { workers.push_back(describe(worker)); });
+    promise->set_value(std::move(workers));
+  });
+  promise.reset();
+  if (!asked) return {};
+  try {
+    return future.get();
+  } catch (const std::future_error&) {  // the loop ended first and dropped the call
+    return {};
+  }
 }
 
 void Master::Impl::update_info(const core::State& state) {

@@ -46,12 +46,15 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<void> start();
   void stop(std::chrono::milliseconds grace);
   ClusterInfo info() const;
+  std::vector<WorkerInfo> workers() const;
 
   // master_requests.cc
   Result<std::shared_ptr<runtime::SessionRecord>> create_session(const SessionRequest& request);
   /// Without an owner: anybody's.
   Result<std::shared_ptr<runtime::SessionRecord>> find_session(
       std::string_view name, std::optional<std::string_view> owner) const;
+  Result<SessionPage> list_sessions(std::optional<std::string_view> owner,
+                                    const PageRequest& page) const;
   Result<std::shared_ptr<runtime::ExecutionRecord>> create_execution(
       const runtime::SessionRecord& session, const ExecutionRequest& request);
   Result<void> delete_session(SessionId id);

@@ -8,6 +8,7 @@
 #include "resources/dst.h"
 #include "resources/session_files.h"
 #include "runtime/master_impl.h"
+#include "runtime/page.h"
 
 namespace francine {
 namespace {
@@ -126,6 +127,22 @@ Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::find_session(
     return Error{ErrorCode::kNotFound, "no such session; it may have been deleted"};
   }
   return record;
+}
+
+Result<SessionPage> Master::Impl::list_sessions(std::optional<std::string_view> owner,
+                                                const PageRequest& page) const {
+  auto after = runtime::page_position(page);
+  if (!after) return after.error();
+  // One more than is asked for tells whether there is a next page.
+  const auto records = directory_->sessions(owner, SessionId{*after}, page.limit + 1);
+  SessionPage found;
+  for (std::size_t i = 0; i < records.size() && i < page.limit; ++i) {
+    found.sessions.push_back(records[i]->summary());
+  }
+  if (records.size() > page.limit) {
+    found.next = std::to_string(static_cast<std::uint64_t>(records[page.limit - 1]->id));
+  }
+  return found;
 }
 
 Result<std::shared_ptr<core::ExecutionSpec>> Master::Impl::make_spec(

@@ -206,6 +206,65 @@ TEST_CASE("sessions belong to their owner") {
   CHECK(farm.master->find_session("__proto__", "ann").error().code == ErrorCode::kNotFound);
 }
 
+TEST_CASE("sessions and executions are listed in pages, each owner's own") {
+  Farm farm;
+  farm.gate->open();
+  std::vector<std::string> names;
+  for (const char* owner : {"ann", "bob", "ann", "ann"}) {
+    const auto session = farm.master->create_session({.producer = "gated", .owner = owner});
+    if (std::string_view(owner) == "ann") names.push_back(session->name());
+  }
+  const auto unrecorded =
+      farm.master->create_session({.producer = "gated", .owner = "ann", .unrecorded = true});
+  const SessionPage first = farm.master->list_sessions("ann", {.limit = 2}).value();
+  REQUIRE(first.sessions.size() == 2);
+  CHECK(first.sessions[0].name == names[0]);
+  CHECK(first.sessions[1].owner == "ann");
+  const SessionPage second =
+      farm.master->list_sessions("ann", {.limit = 2, .after = first.next}).value();
+  REQUIRE(second.sessions.size() == 1);
+  CHECK(second.sessions[0].name == names[2]);
+  CHECK(second.next.empty());
+  CHECK(farm.master->list_sessions(std::nullopt, {})->sessions.size() == 4);
+  CHECK(farm.master->list_sessions("nobody", {})->sessions.empty());
+
+  const Session session = farm.master->find_session(names[0]).value();
+  std::vector<std::string> executions;
+  for (int i = 0; i < 3; ++i) executions.push_back(session.create_execution({})->name());
+  const ExecutionPage page = session.list_executions({.limit = 2}).value();
+  REQUIRE(page.executions.size() == 2);
+  CHECK(page.executions[1].name == executions[1]);
+  const ExecutionPage rest = session.list_executions({.limit = 2, .after = page.next}).value();
+  REQUIRE(rest.executions.size() == 1);
+  CHECK(rest.executions[0].name == executions[2]);
+  CHECK(rest.next.empty());
+  CHECK(farm.master->list_sessions("ann", {})->sessions[0].executions == 3);
+
+  for (const PageRequest& wrong : {PageRequest{.limit = 0}, PageRequest{.limit = kMaxPage + 1},
+                                   PageRequest{.after = "x"}, PageRequest{.after = "-1"}}) {
+    CHECK(farm.master->list_sessions("ann", wrong).error().code == ErrorCode::kInvalidArgument);
+    CHECK(session.list_executions(wrong).error().code == ErrorCode::kInvalidArgument);
+  }
+}
+
+TEST_CASE("workers are listed with what they do") {
+  Farm farm({.instances = 2, .slots_per_worker = 1});
+  const auto idle = farm.master->workers();
+  REQUIRE_FALSE(idle.empty());
+  CHECK(idle[0].activity == WorkerActivity::kUnused);
+  CHECK(idle[0].slots == 1);
+  const Execution execution = farm.session().create_execution({.parallel = 1}).value();
+  REQUIRE(farm.gate->wait_for_renderer());
+  std::uint32_t busy = 0;
+  for (const WorkerInfo& worker : farm.master->workers()) {
+    busy += worker.busy_slots;
+    if (worker.busy_slots > 0) CHECK(worker.activity == WorkerActivity::kProducing);
+  }
+  CHECK(busy == 1);
+  farm.master->stop();
+  CHECK(farm.master->workers().empty());
+}
+
 TEST_CASE("cancelling ends a running execution, once") {
   Farm farm;
   const Execution execution = farm.session().create_execution({.parallel = 4}).value();
