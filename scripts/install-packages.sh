@@ -8,12 +8,12 @@ set -euo pipefail
 build_packages=(
   g++ meson ninja-build pkg-config ccache     # the build
   curl ca-certificates                        # run_locally.sh asks for a picture
-  libasio-dev libcpp-httplib-dev libcurl4-openssl-dev libssl-dev rapidjson-dev
+  libasio-dev libcpp-httplib-dev libcurl4-openssl-dev libssl-dev libwslay-dev rapidjson-dev
   libembree-dev libtinyobjloader-dev
   libopenexr-dev libspng-dev libturbojpeg0-dev libzstd-dev zlib1g-dev
-  libspdlog-dev libfmt-dev
+  libspdlog-dev libfmt-dev libargon2-dev
 )
-test_packages=(doctest-dev libbenchmark-dev python3 git procps)
+test_packages=(doctest-dev libbenchmark-dev python3 python3-websockets node-ws git procps)
 
 case "${1-}" in
   build) wanted=("${build_packages[@]}") ;;

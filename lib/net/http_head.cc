@@ -34,16 +34,6 @@ bool is_field_value(std::string_view text) {
   });
 }
 
-/// Whether the comma-separated list holds `word`.
-bool lists(std::string_view list, std::string_view word) {
-  while (!list.empty()) {
-    const auto comma = std::min(list.find(','), list.size());
-    if (equal_ignoring_case(trimmed(list.substr(0, comma)), word)) return true;
-    list.remove_prefix(std::min(comma + 1, list.size()));
-  }
-  return false;
-}
-
 /// The path and query of "/path?query" and of "http://host/path?query".
 void split_target(HttpHead& head) {
   std::string_view rest = head.target;
@@ -129,7 +119,7 @@ std::optional<HttpProblem> interpret(HttpHead& head) {
         return HttpProblem{415, "A compressed body is not accepted; send it as it is."};
       }
     } else if (equal_ignoring_case(name, "Connection")) {
-      if (lists(value, "close")) head.keep_alive = false;
+      if (list_holds(value, "close")) head.keep_alive = false;
     } else if (equal_ignoring_case(name, "Expect")) {
       if (!equal_ignoring_case(value, "100-continue")) {
         return HttpProblem{417, "The only expectation understood is 100-continue."};
@@ -153,6 +143,15 @@ std::optional<HttpProblem> interpret(HttpHead& head) {
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
                     [](char x, char y) { return lower(x) == lower(y); });
+}
+
+bool list_holds(std::string_view list, std::string_view word) {
+  while (!list.empty()) {
+    const auto comma = std::min(list.find(','), list.size());
+    if (equal_ignoring_case(trimmed(list.substr(0, comma)), word)) return true;
+    list.remove_prefix(std::min(comma + 1, list.size()));
+  }
+  return false;
 }
 
 std::optional<std::string_view> HttpHead::header(std::string_view name) const {

@@ -47,6 +47,8 @@ struct HttpHead {
 };
 
 bool equal_ignoring_case(std::string_view a, std::string_view b);
+/// Whether the comma-separated list holds `word`, in any case.
+bool list_holds(std::string_view list, std::string_view word);
 
 /// Where the head ends in what has been received: the offset behind its empty
 /// line, 0 while that is not there, or a problem that is visible before. `scanned`
