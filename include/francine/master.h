@@ -219,6 +219,9 @@ struct ClusterInfo {
   std::uint32_t free_slots = 0;
   std::uint32_t running_tasks = 0;
   std::uint64_t pending_shares = 0;
+  std::uint64_t pending_reductions = 0;
+  std::uint64_t sessions = 0;
+  std::uint64_t executions = 0;     ///< those that have ended included
   std::uint16_t port = 0;           ///< in use; 0: none
   std::uint16_t resource_port = 0;  ///< in use; 0: none
 };
@@ -289,6 +292,10 @@ class Master {
   Result<Session> find_session(std::string_view name, std::string_view owner);
   /// The same, whoever owns it.
   Result<Session> find_session(std::string_view name);
+  /// An execution of any session of `owner`. Names of executions are unique.
+  Result<Execution> find_execution(std::string_view name, std::string_view owner);
+  /// The same, whoever owns it.
+  Result<Execution> find_execution(std::string_view name);
   /// The recorded sessions of an owner, or with nullopt of all.
   /// kInvalidArgument: limit is out of range, or `after` is no `next` of a list.
   Result<SessionPage> list_sessions(std::optional<std::string_view> owner,
@@ -302,6 +309,9 @@ class Master {
   Result<std::string> put_resource_file(const std::filesystem::path& path);
 
   ClusterInfo info() const;
+  /// Grows with every change of what info(), workers() and the handles tell. For those
+  /// who look several times a second whether there is anything new.
+  std::uint64_t changes() const;
   /// The living workers, in the order of their joining; waits for the loop's next
   /// turn. Empty once the master has stopped.
   std::vector<WorkerInfo> workers() const;

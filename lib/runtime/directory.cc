@@ -198,6 +198,7 @@ void Directory::update_session(const core::State& state, SessionId id) {
     info.execution_names.push_back(made->name);
     record->executions_.emplace(made->name, made);
     const std::unique_lock all(mutex_);
+    executions_by_name_.emplace(made->name, made);
     executions_.emplace(execution, std::move(made));
   }
   if (holders_changed) {
@@ -225,6 +226,10 @@ void Directory::update_execution(const core::State& state, ExecutionId id) {
     notify(record);
     {
       const std::unique_lock lock(mutex_);
+      const auto named = executions_by_name_.find(record->name);
+      if (named != executions_by_name_.end() && named->second == record) {
+        executions_by_name_.erase(named);
+      }
       executions_.erase(id);
     }
     on_forgotten_(forgotten);
@@ -296,6 +301,12 @@ std::shared_ptr<SessionRecord> Directory::find_session(std::string_view name) co
   const std::shared_lock lock(mutex_);
   const auto it = sessions_by_name_.find(name);
   return it == sessions_by_name_.end() ? nullptr : it->second;
+}
+
+std::shared_ptr<ExecutionRecord> Directory::find_execution(std::string_view name) const {
+  const std::shared_lock lock(mutex_);
+  const auto it = executions_by_name_.find(name);
+  return it == executions_by_name_.end() ? nullptr : it->second;
 }
 
 std::shared_ptr<SessionRecord> Directory::session(SessionId id) const {

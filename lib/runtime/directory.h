@@ -21,6 +21,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include <francine/master.h>
@@ -107,6 +108,7 @@ class Directory {
   void stop();
 
   std::shared_ptr<SessionRecord> find_session(std::string_view name) const;
+  std::shared_ptr<ExecutionRecord> find_execution(std::string_view name) const;
   std::shared_ptr<SessionRecord> session(SessionId id) const;
   /// At most `limit` recorded sessions, in the order of creation, that were created
   /// after `after`; of one owner, or without one of all.
@@ -127,6 +129,8 @@ class Directory {
   std::map<std::string, std::shared_ptr<SessionRecord>, std::less<>> sessions_by_name_;
   std::map<SessionId, std::shared_ptr<SessionRecord>> sessions_;
   std::map<ExecutionId, std::shared_ptr<ExecutionRecord>> executions_;
+  /// The keys are the records' names.
+  std::unordered_map<std::string_view, std::shared_ptr<ExecutionRecord>> executions_by_name_;
   std::vector<ExecutionId> changed_executions_;  ///< scratch of update()
   std::vector<SessionId> changed_sessions_;      ///< likewise
 

@@ -15,6 +15,10 @@ using MasterRef = std::weak_ptr<Master::Impl>;
 
 Error gone() { return {ErrorCode::kUnavailable, "the master has stopped"}; }
 
+Error unknown_execution() {
+  return {ErrorCode::kNotFound, "no such execution; its session may have been deleted"};
+}
+
 Error deleted() { return {ErrorCode::kNotFound, "no such session; it may have been deleted"}; }
 
 }  // namespace
@@ -128,6 +132,15 @@ void Execution::on_progress(std::function<void(const ExecutionInfo&)> callback) 
   if (master) master->directory().add_callback(impl_->record, std::move(callback));
 }
 
+Result<Execution> Master::Impl::find_execution(std::string_view name,
+                                               std::optional<std::string_view> owner) {
+  auto record = directory_->find_execution(name);
+  auto session = record ? find_session(record->info().session_name, owner) : unknown_execution();
+  if (!session) return unknown_execution();
+  return Execution(std::make_shared<Execution::Impl>(
+      std::make_shared<Session::Impl>(weak_from_this(), *std::move(session)), std::move(record)));
+}
+
 // --- Master ---------------------------------------------------------------------
 
 Master::Master(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -158,6 +171,14 @@ Result<Session> Master::find_session(std::string_view name) {
   return Session(std::make_shared<Session::Impl>(impl_, std::move(record).value()));
 }
 
+Result<Execution> Master::find_execution(std::string_view name, std::string_view owner) {
+  return impl_->find_execution(name, owner);
+}
+
+Result<Execution> Master::find_execution(std::string_view name) {
+  return impl_->find_execution(name, std::nullopt);
+}
+
 Result<SessionPage> Master::list_sessions(std::optional<std::string_view> owner,
                                           const PageRequest& page) const {
   return impl_->list_sessions(owner, page);
@@ -175,6 +196,8 @@ Result<std::string> Master::put_resource_file(const std::filesystem::path& path)
 ClusterInfo Master::info() const { return impl_->info(); }
 
 std::vector<WorkerInfo> Master::workers() const { return impl_->workers(); }
+
+std::uint64_t Master::changes() const { return impl_->changes(); }
 
 void Master::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }
 

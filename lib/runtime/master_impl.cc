@@ -65,6 +65,14 @@ Result<void> check(const MasterOptions& options) {
   return {};
 }
 
+/// What clients never see.
+bool is_heartbeat(const core::Record& record) {
+  return std::holds_alternative<core::Ticked>(record) ||
+         std::holds_alternative<core::WorkerSeen>(record) ||
+         std::holds_alternative<core::WorkerPinged>(record) ||
+         std::holds_alternative<core::DropsSent>(record);
+}
+
 WorkerInfo describe(const core::Worker& worker) {
   WorkerInfo info;
   info.name = worker.spec->name;
@@ -278,6 +286,9 @@ void Master::Impl::update_info(const core::State& state) {
     info_.running_tasks = static_cast<std::uint32_t>(state.totals.running_tasks);
     info_.free_slots = info_.slots - info_.running_tasks;
     info_.pending_shares = state.totals.pending_shares;
+    info_.pending_reductions = state.totals.pending_reductions;
+    info_.sessions = state.sessions.size();
+    info_.executions = state.executions.size();
     running_executions_ = state.totals.running_executions;
     idle = running_executions_ == 0;
   }
@@ -290,6 +301,8 @@ void Master::Impl::carry_out(const core::State& state, core::Effects& effects) {
   }
   directory_->update(state, effects.actions);
   update_info(state);
+  // Every change of the state is a record.
+  if (!std::all_of(effects.records.begin(), effects.records.end(), is_heartbeat)) ++changes_;
   // Last, so that who gets an answer finds what it speaks of.
   for (core::Action& action : effects.actions) {
     if (auto* answer = std::get_if<core::Answer>(&action)) settle(std::move(*answer));

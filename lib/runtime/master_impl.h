@@ -47,12 +47,15 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   void stop(std::chrono::milliseconds grace);
   ClusterInfo info() const;
   std::vector<WorkerInfo> workers() const;
+  std::uint64_t changes() const { return changes_; }
 
   // master_requests.cc
   Result<std::shared_ptr<runtime::SessionRecord>> create_session(const SessionRequest& request);
   /// Without an owner: anybody's.
   Result<std::shared_ptr<runtime::SessionRecord>> find_session(
       std::string_view name, std::optional<std::string_view> owner) const;
+  /// master.cc, where the handles are made.
+  Result<Execution> find_execution(std::string_view name, std::optional<std::string_view> owner);
   Result<SessionPage> list_sessions(std::optional<std::string_view> owner,
                                     const PageRequest& page) const;
   Result<std::shared_ptr<runtime::ExecutionRecord>> create_execution(
@@ -100,6 +103,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::unique_ptr<runtime::InstanceControl> control_;
   std::unique_ptr<runtime::JobPool> jobs_;
 
+  std::atomic<std::uint64_t> changes_{0};
   std::atomic<bool> refusing_{false};  ///< no new requests
   std::atomic<bool> stopping_{false};  ///< the loop ends or has ended
   std::mutex stop_mutex_;
