@@ -10,6 +10,7 @@
 #ifndef FRANCINE_RESULT_H
 #define FRANCINE_RESULT_H
 
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -34,6 +35,8 @@ enum class ErrorCode {
 struct Error {
   ErrorCode code = ErrorCode::kInternal;
   std::string message;  ///< One sentence; never a secret.
+  /// Of kResourceExhausted and kUnavailable: seconds after which it may work; 0: not known.
+  std::uint32_t retry_after_s = 0;
 };
 
 /// Thrown by Result::value() on an error: the caller promised success.

@@ -99,6 +99,12 @@ void release_picture(State& state, Execution& execution) {
   execution.picture.reset();
 }
 
+/// What is counted for the session's owner; nullptr for the owner "".
+Owner* owner_of(State& state, const Session& session) {
+  const std::string& name = session.spec->owner;
+  return name.empty() ? nullptr : &state.owners[name];
+}
+
 Task remove_task(State& state, WorkerId worker_id, TaskId task_id) {
   Worker& worker = state.workers.at(worker_id);
   const auto it = std::find_if(worker.tasks.begin(), worker.tasks.end(),
@@ -133,6 +139,7 @@ void carry_out(State& state, const SessionCreated& record) {
   for (const Resource& resource : record.spec->resources) {
     session.resource_bytes += resource.size_bytes;
   }
+  if (Owner* owner = owner_of(state, session)) ++owner->sessions;
   state.session_names.emplace(record.spec->name, record.session);
   state.sessions.emplace(record.session, std::move(session));
   state.next_session = static_cast<std::uint64_t>(record.session) + 1;
@@ -145,6 +152,9 @@ void carry_out(State& state, const SessionDeleted& record) {
     erase_sorted(state.workers.at(holding.worker).sessions, record.session);
   }
   for (const ExecutionId id : session.executions) state.executions.erase(id);
+  if (Owner* owner = owner_of(state, session); owner != nullptr && --owner->sessions == 0) {
+    state.owners.erase(session.spec->owner);
+  }
   state.session_names.erase(session.spec->name);
   state.sessions.erase(record.session);
 }
@@ -154,6 +164,7 @@ void carry_out(State& state, const ExecutionCreated& record) {
   session.executions.push_back(record.execution);
   session.execution_names.emplace(record.name, record.execution);
   ++session.running;
+  if (Owner* owner = owner_of(state, session)) ++owner->running_executions;
   ++state.totals.running_executions;
   if (!record.update.empty()) {
     session.updates.push_back(record.update);
@@ -187,7 +198,9 @@ void carry_out(State& state, const ExecutionEnded& record) {
   release_picture(state, execution);
   execution.ledger.reset();
   execution.attempts.clear();
-  --state.sessions.at(execution.session).running;
+  Session& session = state.sessions.at(execution.session);
+  --session.running;
+  if (Owner* owner = owner_of(state, session)) --owner->running_executions;
   --state.totals.running_executions;
 }
 

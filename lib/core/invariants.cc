@@ -148,12 +148,19 @@ std::string State::check_invariants() const {
       }
     }
   });
+  std::map<std::string, Owner, std::less<>> counted;
   sessions.for_each([&](SessionId, const Session& session) {
+    if (!session.spec->owner.empty()) {
+      Owner& owner = counted[session.spec->owner];
+      ++owner.sessions;
+      owner.running_executions += session.running;
+    }
     std::uint32_t running = 0;
     for (const ExecutionId id : session.executions) running += executions.at(id).ledger ? 1 : 0;
     if (running != session.running) broken = "session " + session.spec->name + " miscounts";
   });
   if (!broken.empty()) return broken;
+  if (counted != owners) return "what owners have is miscounted";
   if (totals.running_executions != found.totals.running_executions ||
       totals.slots != found.totals.slots || totals.running_tasks != found.totals.running_tasks ||
       totals.pending_shares != found.totals.pending_shares ||

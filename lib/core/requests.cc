@@ -17,6 +17,14 @@ void Decision::on(const CreateSession& event) {
                                     " sessions, the limit; delete some"});
     return;
   }
+  const auto owner = state.owners.find(event.spec->owner);
+  if (owner != state.owners.end() &&
+      owner->second.sessions >= state.policy.max_sessions_per_owner) {
+    answer(event.request, Error{ErrorCode::kResourceExhausted,
+                                "you have " + std::to_string(owner->second.sessions) +
+                                    " sessions, the limit of a user; delete some"});
+    return;
+  }
   if (state.session_names.count(event.spec->name) != 0) {
     answer(event.request,
            Error{ErrorCode::kConflict, "a session named " + event.spec->name + " exists"});
@@ -58,6 +66,15 @@ void Decision::on(const CreateExecution& event) {
   if (session->version != event.base_version) {
     answer(event.request, Error{ErrorCode::kConflict, "the session has been updated meanwhile"},
            event.session);
+    return;
+  }
+  const auto owner = state.owners.find(session->spec->owner);
+  if (owner != state.owners.end() &&
+      owner->second.running_executions >= state.policy.max_running_executions_per_owner) {
+    answer(event.request,
+           Error{ErrorCode::kResourceExhausted,
+                 std::to_string(owner->second.running_executions) +
+                     " executions of this user run, the limit; wait for some, or cancel them"});
     return;
   }
   if (session->executions.size() >= state.policy.max_executions_per_session) {

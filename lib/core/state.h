@@ -41,6 +41,8 @@ struct Policy {
   std::uint32_t max_attempts = 4;  ///< failures of one task before its execution fails
   std::uint32_t max_losses = 20;   ///< losses of one task, likewise
   std::size_t max_sessions = 10'000;
+  std::size_t max_sessions_per_owner = 1000;            ///< not of the owner "", nobody
+  std::size_t max_running_executions_per_owner = 1000;  ///< likewise
   std::size_t max_executions_per_session = 10'000;
   std::size_t max_updates = 10'000;
   Timestamp ping_period = 5'000'000;
@@ -127,6 +129,14 @@ struct Execution {
   std::string error;  ///< of the execution, or of the last task that failed
 };
 
+/// What an owner has now. Not kept for the owner "", nor for those who have nothing.
+struct Owner {
+  std::size_t sessions = 0;
+  std::size_t running_executions = 0;  ///< not yet ended
+
+  bool operator==(const Owner&) const = default;
+};
+
 /// A way of computing; workers of one give the same bits.
 struct Arithmetic {
   std::string name;
@@ -157,6 +167,7 @@ struct State {
   IdTable<ExecutionId, Execution> executions;
   std::map<std::string, WorkerId, std::less<>> worker_names;
   std::map<std::string, SessionId, std::less<>> session_names;
+  std::map<std::string, Owner, std::less<>> owners;
   std::vector<Arithmetic> arithmetics;  ///< met so far
   std::map<WorkKey, WorkClass> work;    ///< pending, what schedulers see
   IndexSet free_workers;                ///< with at least one free slot, by id

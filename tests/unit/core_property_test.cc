@@ -30,6 +30,8 @@ class Chaos {
     policy.max_attempts = 3;
     policy.max_losses = 8;
     policy.max_sessions = 6;
+    policy.max_sessions_per_owner = 3;
+    policy.max_running_executions_per_owner = 9;
     policy.max_executions_per_session = 8;
     policy.max_updates = 4;
     return policy;
@@ -141,6 +143,7 @@ class Chaos {
     auto spec = std::make_shared<SessionSpec>();
     spec->name = "session" + std::to_string(pick(8));
     spec->producer = "ao";
+    spec->owner = pick(3) == 0 ? "" : "user" + std::to_string(pick(2));
     step(CreateSession{request(), spec});
   }
 

@@ -121,6 +121,7 @@ bool Stage::client(const Words& words) {
     auto spec = std::make_shared<SessionSpec>();
     spec->name = words.word(1);
     spec->producer = "ao";
+    spec->owner = words.named_or("owner", "");
     if (words.named.count("bytes") != 0) {
       spec->resources.push_back({"upload", "", "model.obj", "", words.number_or("bytes", 0)});
     }
@@ -216,6 +217,10 @@ void Stage::set_policy(const Words& words) {
     policy.max_losses =
         static_cast<std::uint32_t>(words.number_or("max_losses", policy.max_losses));
     policy.max_sessions = words.number_or("max_sessions", policy.max_sessions);
+    policy.max_sessions_per_owner =
+        words.number_or("max_owned_sessions", policy.max_sessions_per_owner);
+    policy.max_running_executions_per_owner =
+        words.number_or("max_owned_executions", policy.max_running_executions_per_owner);
     policy.max_executions_per_session =
         words.number_or("max_executions", policy.max_executions_per_session);
     policy.max_updates = words.number_or("max_updates", policy.max_updates);

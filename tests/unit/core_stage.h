@@ -1,9 +1,10 @@
 // Stage: the core under a small command language, for transcripts.
 //
 //     policy max_attempts=2 max_losses=3 max_sessions=1 max_executions=1
+//         max_owned_sessions=1 max_owned_executions=1
 //     join NAME slots=2 arithmetic=avx2 budget=1000000
 //     leave w1 "why"                 heard w1 cached=s1,s2
-//     session NAME bytes=100         delete s1
+//     session NAME bytes=100 owner=USER    delete s1
 //     execution s1 parallel=5 name=NAME update={..} base=0 seed=1 priority=0
 //     cancel e1 "why"
 //     plan                           the queue scheduler plans, the core commits
