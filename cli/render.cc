@@ -1,0 +1,276 @@
+// render: a session, an execution of it, its progress, its picture.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/answers.h"
+#include "api/client.h"
+#include "api/requests.h"
+#include "cli/commands.h"
+#include "cli/exit_codes.h"
+#include "cli/files.h"
+#include "cli/picture.h"
+#include "cli/progress.h"
+#include "cli/resource_argument.h"
+#include "cli/terminal.h"
+#include "cli/text.h"
+
+namespace francine::cli {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::uint64_t kMaxUpdateBytes = 16 << 20;
+/// We ask again after a tenth of the time that has passed, within these bounds: a
+/// short rendering ends without delay, a long one is not pestered.
+constexpr milliseconds kMinPace{50};
+constexpr milliseconds kMaxPace{500};
+
+milliseconds since(Clock::time_point begin) {
+  return std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
+}
+
+/// What is to be done, checked as far as it can be without the server.
+struct Plan {
+  std::vector<ResourceArgument> resources;
+  std::optional<Format> format;  ///< empty: not asked for
+  ExecutionRequest request;
+};
+
+Result<Plan> plan_of(const Arguments& arguments) {
+  Plan plan;
+  if (!arguments.session.empty() && !arguments.resources.empty()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "the resources of a session never change; leave out --session or the files"};
+  }
+  for (const std::string& text : arguments.resources) {
+    Result<ResourceArgument> resource = parse_resource_argument(
+        text, [](const std::string& file) { return ::access(file.c_str(), F_OK) == 0; });
+    if (!resource) return resource.error();
+    plan.resources.push_back(*std::move(resource));
+  }
+  plan.format = format_of_file(arguments.output);
+  if (!arguments.format.empty()) {
+    const Result<Format> asked = api::format_from_name(arguments.format, "--format");
+    if (!asked) return asked.error();
+    plan.format = *asked;
+  }
+  std::string update = arguments.update;
+  if (update.starts_with('@')) {
+    Result<std::string> text = read_file(update.substr(1), kMaxUpdateBytes);
+    if (!text) return text.error();
+    update = *std::move(text);
+  }
+  Result<std::string> sized = api::with_size(update, arguments.width, arguments.height);
+  if (!sized) return sized.error();
+  plan.request = {.parallel = arguments.parallel,
+                  .update = *std::move(sized),
+                  .seed = arguments.seed,
+                  .priority = arguments.priority};
+  return plan;
+}
+
+ProgressDisplay::Style style_of(const Arguments& arguments) {
+  if (arguments.quiet) return ProgressDisplay::Style::kNone;
+  return error_is_terminal() ? ProgressDisplay::Style::kBar : ProgressDisplay::Style::kLines;
+}
+
+class Rendering {
+ public:
+  Rendering(const Context& context, Plan plan)
+      : context_(context), plan_(std::move(plan)), display_(style_of(context.arguments)) {}
+
+  int run() {
+    const Result<void> rendered = render();
+    display_.clear();
+    int code = kExitOk;
+    if (!rendered) {
+      if (context_.interrupt.requested()) cancel();
+      code = fail(context_, rendered.error());
+    }
+    remove_session();
+    return code;
+  }
+
+ private:
+  Result<void> render() {
+    Result<void> ready = context_.arguments.session.empty() ? create_session() : find_session();
+    if (!ready) return ready;
+    Result<void> started = start();
+    if (!started) return started;
+    Result<ExecutionInfo> ended = watch();
+    if (!ended) return ended.error();
+    display_.clear();
+    if (context_.arguments.json) print(last_answer_ + "\n");
+    if (ended->state != ExecutionState::kFinished) {
+      return Error{
+          ErrorCode::kInternal,
+          "the execution " +
+              std::string(ended->state == ExecutionState::kFailed ? "failed" : "was cancelled") +
+              (ended->error.empty() ? "" : ": " + ended->error)};
+    }
+    const Result<SavedPicture> saved =
+        save_picture(context_, execution_path(session_, execution_) + "/result",
+                     context_.arguments.output, stem_);
+    if (!saved) return saved.error();
+    note(context_, saved_text(*saved) + ", in " + time_text(since(begin_)));
+    return {};
+  }
+
+  Result<void> find_session() {
+    const Result<std::string> answer =
+        context_.client.get(session_path(context_.arguments.session), context_.interrupt.token());
+    if (!answer) return answer.error();
+    const Result<SessionInfo> info = api::read_session(*answer);
+    if (!info) return info.error();
+    if (plan_.format && *plan_.format != info->format) {
+      return Error{ErrorCode::kConflict,
+                   "the session renders " + std::string(api::format_name(info->format)) + ", not " +
+                       std::string(api::format_name(*plan_.format))};
+    }
+    session_ = context_.arguments.session;
+    name_after(info->resources.empty() ? "" : info->resources.front().dst, info->producer);
+    return {};
+  }
+
+  Result<void> create_session() {
+    SessionRequest request;
+    request.producer = context_.arguments.producer;
+    request.format = plan_.format.value_or(Format::kPng);
+    for (const ResourceArgument& resource : plan_.resources) {
+      Result<std::string> id = upload(resource);
+      if (!id) return id.error();
+      request.resources.push_back({"upload", *std::move(id), resource.dst});
+    }
+    // Not to be interrupted: we would not know the name of what we leave behind.
+    const Result<std::string> answer =
+        context_.client.post("/sessions", api::session_request_json(request));
+    if (!answer) return answer.error();
+    Result<SessionInfo> info = api::read_session(*answer);
+    if (!info) return info.error();
+    session_ = std::move(info->name);
+    session_is_ours_ = true;
+    if (context_.arguments.keep_session) note(context_, "The session is " + session_ + ".");
+    name_after(plan_.resources.empty() ? "" : plan_.resources.front().dst, request.producer);
+    return {};
+  }
+
+  Result<std::string> upload(const ResourceArgument& resource) {
+    std::error_code unknown;
+    const std::uint64_t size = std::filesystem::file_size(resource.file, unknown);
+    Clock::time_point painted{};
+    const auto progress = [&](std::uint64_t bytes) {
+      if (since(painted) < kMinPace) return;
+      painted = Clock::now();
+      display_.show_text("uploading " + resource.dst + ": " + size_text(bytes) + " of " +
+                         size_text(size));
+    };
+    const Result<std::string> answer =
+        context_.client.put_file("/resources", resource.file, progress, context_.interrupt.token());
+    display_.clear();
+    if (!answer) return answer.error();
+    return api::read_resource_id(*answer);
+  }
+
+  void name_after(const std::string& resource, const std::string& producer) {
+    stem_ = resource.empty() ? producer : std::filesystem::path(resource).stem().string();
+  }
+
+  Result<void> start() {
+    if (context_.interrupt.requested()) return Error{ErrorCode::kCancelled, "interrupted"};
+    begin_ = Clock::now();
+    const Result<std::string> answer = context_.client.post(
+        session_path(session_) + "/executions", api::execution_request_json(plan_.request));
+    if (!answer) return answer.error();
+    Result<ExecutionInfo> info = api::read_execution(*answer);
+    if (!info) return info.error();
+    execution_ = std::move(info->name);
+    return {};
+  }
+
+  /// Until it has ended. A server that does not answer for a while (it may be
+  /// restarted) is asked again, for as long as --timeout has it.
+  Result<ExecutionInfo> watch() {
+    Estimate estimate;
+    Clock::time_point answered = Clock::now();
+    for (;;) {
+      Result<std::string> answer =
+          context_.client.get(execution_path(session_, execution_), context_.interrupt.token());
+      if (answer) {
+        answered = Clock::now();
+        Result<ExecutionInfo> info = api::read_execution(*answer);
+        if (!info || info->state != ExecutionState::kRunning) {
+          last_answer_ = *std::move(answer);
+          return info;
+        }
+        show(*info, estimate);
+      } else if (is_passing(answer.error()) && since(answered) < timeout()) {
+        display_.show_text("the server does not answer; trying again");
+      } else {
+        return answer.error();
+      }
+      if (!context_.interrupt.sleep(std::clamp(since(begin_) / 10, kMinPace, kMaxPace))) {
+        return Error{ErrorCode::kCancelled, "interrupted"};
+      }
+    }
+  }
+
+  static bool is_passing(const Error& error) {
+    return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kResourceExhausted;
+  }
+
+  milliseconds timeout() const {
+    return milliseconds(static_cast<std::int64_t>(context_.arguments.timeout_s * 1000));
+  }
+
+  void show(const ExecutionInfo& info, Estimate& estimate) {
+    const milliseconds elapsed = since(begin_);
+    estimate.observe(elapsed, info.shares_done);
+    display_.show({info.shares_done, info.parallel, elapsed, estimate.left(info.parallel)});
+  }
+
+  void cancel() {
+    if (execution_.empty()) return;
+    note(context_, "Cancelling the execution on the server; Ctrl-C again quits at once.");
+    const Result<std::string> answer = context_.client.remove(execution_path(session_, execution_));
+    note(context_, answer ? "The execution is cancelled."
+                          : "It could not be cancelled: " + answer.error().message);
+  }
+
+  void remove_session() {
+    if (!session_is_ours_ || context_.arguments.keep_session) return;
+    const Result<std::string> answer = context_.client.remove(session_path(session_));
+    if (!answer) note(context_, "The session " + session_ + " stays: " + answer.error().message);
+  }
+
+  const Context& context_;
+  Plan plan_;
+  ProgressDisplay display_;
+  std::string session_;
+  bool session_is_ours_ = false;
+  std::string execution_;
+  std::string stem_;         ///< of a file name of our own
+  std::string last_answer_;  ///< the server's object of the execution that has ended
+  Clock::time_point begin_{};
+};
+
+}  // namespace
+
+int render(const Context& context) {
+  if (const auto wrong = unsuitable_output(context.arguments)) return fail_usage(*wrong);
+  Result<Plan> plan = plan_of(context.arguments);
+  if (!plan) {
+    return plan.error().code == ErrorCode::kInvalidArgument ? fail_usage(plan.error().message)
+                                                            : fail(context, plan.error());
+  }
+  return Rendering(context, *std::move(plan)).run();
+}
+
+}  // namespace francine::cli
