@@ -12,8 +12,9 @@ build_packages=(
   libembree-dev libtinyobjloader-dev
   libopenexr-dev libspng-dev libturbojpeg0-dev libzstd-dev zlib1g-dev
   libspdlog-dev libfmt-dev libargon2-dev
+  python3 python3-yaml                        # docs/api/openapi.yaml becomes JSON
 )
-test_packages=(doctest-dev libbenchmark-dev python3 python3-websockets node-ws git procps)
+test_packages=(doctest-dev libbenchmark-dev python3-jsonschema python3-websockets node-ws git procps)
 
 case "${1-}" in
   build) wanted=("${build_packages[@]}") ;;

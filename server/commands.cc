@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "api/answers.h"
+#include "api/messages.h"
 #include "server/version.h"
 
 namespace francine::server {
@@ -23,7 +24,37 @@ Result<std::string> execution_answer(const Execution& execution) {
   return api::execution_json(execution.info());
 }
 
+/// What is said of a provider of resources that needs somebody's authorization.
+Error unusable_provider(std::string_view provider) {
+  if (provider == "dropbox") {
+    return {ErrorCode::kConflict, "the resource provider dropbox is not configured here"};
+  }
+  return {ErrorCode::kNotFound,
+          "there is no resource provider of that name that needs an authorization; dropbox is one"};
+}
+
 }  // namespace
+
+Result<Commands::LoggedIn> Commands::log_in(const api::Body& body, std::string_view address) {
+  const Result<api::LogInRequest> request = api::log_in_request(body);
+  if (!request) return request.error();
+  const Result<std::string> token = auth_.log_in(request->user, request->password, address);
+  if (!token) return token.error();
+  Result<Caller> caller = auth_.caller_of(*token);
+  if (!caller) return caller.error();
+  return LoggedIn{*std::move(caller), api::token_json(*token)};
+}
+
+Result<std::string> Commands::get_authorize_status(const Caller&, std::string_view provider) {
+  return unusable_provider(provider);
+}
+
+Result<std::string> Commands::register_resource_token(const Caller&, std::string_view provider,
+                                                      const api::Body& body) {
+  const Result<std::string> code = api::authorization_code(body);
+  if (!code) return code.error();
+  return unusable_provider(provider);
+}
 
 Result<std::string> Commands::create_session(const Caller& caller, const api::Body& body) {
   Result<SessionRequest> request = api::session_request(body, limits_);
@@ -58,6 +89,14 @@ Result<Session> Commands::find_session(const Caller& caller, std::string_view se
   return master_.find_session(session, caller.user);
 }
 
+Result<std::string> Commands::list_sessions(const Caller& caller, const PageRequest& page) {
+  std::optional<std::string_view> owner;
+  if (!caller.admin) owner = caller.user;
+  const Result<SessionPage> found = master_.list_sessions(owner, page);
+  if (!found) return found.error();
+  return api::session_page_json(*found);
+}
+
 Result<std::string> Commands::get_session(const Caller& caller, std::string_view session) {
   const Result<Session> found = find_session(caller, session);
   if (!found) return found.error();
@@ -75,7 +114,7 @@ Result<std::string> Commands::delete_session(const Caller& caller, std::string_v
 }
 
 Result<Execution> Commands::start_execution(const Caller& caller, std::string_view session,
-                                          const api::Body& body) {
+                                            const api::Body& body) {
   const Result<Session> found = find_session(caller, session);
   if (!found) return found.error();
   const Result<ExecutionRequest> request = api::execution_request(body, limits_);
@@ -99,9 +138,22 @@ Result<Picture> Commands::create_execution_and_wait(const Caller& caller, std::s
 
 Result<Execution> Commands::find_execution(const Caller& caller, std::string_view session,
                                            std::string_view execution) {
+  if (session.empty()) {
+    if (caller.admin) return master_.find_execution(execution);
+    return master_.find_execution(execution, caller.user);
+  }
   const Result<Session> found = find_session(caller, session);
   if (!found) return found.error();
   return found->find_execution(execution);
+}
+
+Result<std::string> Commands::list_executions(const Caller& caller, std::string_view session,
+                                              const PageRequest& page) {
+  const Result<Session> found = find_session(caller, session);
+  if (!found) return found.error();
+  const Result<ExecutionPage> executions = found->list_executions(page);
+  if (!executions) return executions.error();
+  return api::execution_page_json(*executions);
 }
 
 Result<std::string> Commands::get_execution(const Caller& caller, std::string_view session,
@@ -127,10 +179,12 @@ Result<std::string> Commands::cancel_execution(const Caller& caller, std::string
   return api::success_json();
 }
 
-Result<Picture> Commands::render_demo(std::optional<std::string_view> parallel,
+Result<Picture> Commands::render_demo(const Caller& caller,
+                                      std::optional<std::string_view> parallel,
                                       std::optional<std::string_view> format, const Gone& gone) {
   SessionRequest request;
   request.producer = "ao";
+  request.owner = caller.user;
   request.unrecorded = true;
   const Result<Format> wanted = api::format_from_name(format.value_or("jpg"), "format");
   if (!wanted) return wanted.error();
@@ -157,6 +211,12 @@ Result<std::string> Commands::put_resource(const BodyReader& read) {
 }
 
 std::string Commands::info() const { return api::cluster_json(master_.info(), kVersion); }
+
+std::string Commands::list_workers() const { return api::workers_json(master_.workers()); }
+
+std::string Commands::cluster_state() const {
+  return api::cluster_state_json(master_.info(), master_.workers());
+}
 
 Result<std::string> Commands::ready() const {
   if (master_.info().workers == 0) {

@@ -3,17 +3,18 @@
 // returns; what the command means, checks and answers is the same for all
 // adapters.
 //
-// What belongs to somebody else is kNotFound, except to admins. Answers are JSON texts or pictures. A command that waits for a
-// picture asks `gone` several times a second whether anybody still waits for it,
-// and gives up with kCancelled if not: an execution that has a name goes on all the
-// same.
+// What belongs to somebody else is kNotFound, except to admins. Answers are JSON texts
+// or pictures. A command that waits for a picture asks `gone` several times a second
+// whether anybody still waits for it, and gives up with kCancelled if not: an
+// execution that has a name goes on all the same.
 //
-// Thread safety: any thread. The master must outlive the object.
+// Thread safety: any thread. Master and Auth must outlive the object.
 
 #ifndef FRANCINE_SERVER_COMMANDS_H
 #define FRANCINE_SERVER_COMMANDS_H
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -25,6 +26,7 @@
 #include <francine/result.h>
 
 #include "api/requests.h"
+#include "server/auth.h"
 #include "server/caller.h"
 
 namespace francine::server {
@@ -35,7 +37,21 @@ using BodyReader = std::function<Result<std::size_t>(char* buffer, std::size_t s
 
 class Commands {
  public:
-  Commands(Master& master, Limits limits) : master_(master), limits_(limits) {}
+  Commands(Master& master, Auth& auth, Limits limits)
+      : master_(master), auth_(auth), limits_(limits) {}
+
+  struct LoggedIn {
+    Caller caller;
+    std::string answer;
+  };
+  /// authenticate: who it is, and the answer with a token. Blocks for some 0.1 s, as
+  /// Auth::log_in() does. `address` is the client's.
+  Result<LoggedIn> log_in(const api::Body& body, std::string_view address);
+  /// Whether a provider may be used for the caller. kNotFound: there is no such
+  /// provider; kConflict: it is not configured.
+  Result<std::string> get_authorize_status(const Caller& caller, std::string_view provider);
+  Result<std::string> register_resource_token(const Caller& caller, std::string_view provider,
+                                              const api::Body& body);
 
   Result<std::string> create_session(const Caller& caller, const api::Body& body);
   /// Creates the session and one execution of it (`parallel`, `update` and so on are
@@ -43,6 +59,8 @@ class Commands {
   /// whose execution is refused.
   Result<Picture> create_session_and_render(const Caller& caller, const api::Body& body,
                                             const Gone& gone);
+  /// The caller's sessions; an admin's are everybody's.
+  Result<std::string> list_sessions(const Caller& caller, const PageRequest& page);
   Result<std::string> get_session(const Caller& caller, std::string_view session);
   Result<std::string> delete_session(const Caller& caller, std::string_view session);
 
@@ -53,6 +71,11 @@ class Commands {
                                        const api::Body& body);
   Result<Picture> create_execution_and_wait(const Caller& caller, std::string_view session,
                                             const api::Body& body, const Gone& gone);
+  Result<std::string> list_executions(const Caller& caller, std::string_view session,
+                                      const PageRequest& page);
+  /// With an empty `session`: of any session that the caller may see.
+  Result<Execution> find_execution(const Caller& caller, std::string_view session,
+                                   std::string_view execution);
   Result<std::string> get_execution(const Caller& caller, std::string_view session,
                                     std::string_view execution);
   Result<Picture> get_execution_result(const Caller& caller, std::string_view session,
@@ -63,21 +86,25 @@ class Commands {
 
   /// The picture of GET /: `ao` in a session that ends with this call, whether its
   /// picture is there or its client has gone. `parallel` and `format` as in a query.
-  Result<Picture> render_demo(std::optional<std::string_view> parallel,
+  Result<Picture> render_demo(const Caller& caller, std::optional<std::string_view> parallel,
                               std::optional<std::string_view> format, const Gone& gone);
 
   Result<std::string> put_resource(const BodyReader& read);
 
   std::string info() const;
+  std::string list_workers() const;
+  /// What the cluster does now. As list_workers(), it waits for the master's loop.
+  std::string cluster_state() const;
+  /// Grows when cluster_state() would answer something else.
+  std::uint64_t changes() const { return master_.changes(); }
   /// kUnavailable while no worker is connected.
   Result<std::string> ready() const;
 
  private:
   Result<Session> find_session(const Caller& caller, std::string_view session);
-  Result<Execution> find_execution(const Caller& caller, std::string_view session,
-                                   std::string_view execution);
 
   Master& master_;
+  Auth& auth_;
   Limits limits_;
 };
 

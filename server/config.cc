@@ -1,6 +1,6 @@
 #include "server/config.h"
 
-#include <arpa/inet.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +13,7 @@
 
 #include "api/json.h"
 #include "base/posix.h"
+#include "server/passwords.h"
 
 namespace francine::server {
 namespace {
@@ -57,10 +58,11 @@ class FileReader {
   Result<void> read_members(const JsonValue& object, const std::string& prefix) {
     for (const api::JsonMember& member : object.members) {
       const std::string name = prefix + member.name;
-      const std::string place = path_ + ":" + std::to_string(api::line_of(text_, member.offset));
+      const std::string place = place_of(member);
       Result<void> done;
       if (Setting* setting = find_setting(settings_, name)) {
-        done = set_from_json(*setting, member.value, place + ": " + name);
+        done = check_entries(*setting, member.value, name);
+        if (done) done = set_from_json(*setting, member.value, place + ": " + name);
       } else if (!prefix.empty() || !is_group(name)) {
         warnings_.push_back(place + ": unknown key " + name + suggestion(name, known_names()));
       } else if (member.value.is(JsonValue::Type::kObject)) {
@@ -71,6 +73,22 @@ class FileReader {
       if (!done) return done;
     }
     return {};
+  }
+
+  /// An object of strings may be long: what is wrong in it is named itself.
+  Result<void> check_entries(const Setting& setting, const JsonValue& value,
+                             const std::string& name) const {
+    if (!std::holds_alternative<MapTarget>(setting.target)) return {};
+    for (const api::JsonMember& entry : value.members) {
+      if (entry.value.is(JsonValue::Type::kString)) continue;
+      return invalid(place_of(entry) + ": " + name + "." + entry.name + " must be a string" +
+                     (setting.secret ? "" : ", not " + quote(entry.value)));
+    }
+    return {};
+  }
+
+  std::string place_of(const api::JsonMember& member) const {
+    return path_ + ":" + std::to_string(api::line_of(text_, member.offset));
   }
 
   bool is_group(const std::string& name) const {
@@ -124,14 +142,6 @@ Result<void> apply_environment(Settings& settings, const Environment& environmen
   return {};
 }
 
-bool is_loopback(const std::string& address) {
-  in_addr v4{};
-  in6_addr v6{};
-  if (inet_pton(AF_INET, address.c_str(), &v4) == 1) return (ntohl(v4.s_addr) >> 24U) == 127;
-  if (inet_pton(AF_INET6, address.c_str(), &v6) == 1) return IN6_IS_ADDR_LOOPBACK(&v6);
-  return address == "localhost";
-}
-
 /// What is set but changes nothing in this version.
 void warn_of_pending(const Settings& settings, std::vector<std::string>& warnings) {
   for (const Setting& setting : settings) {
@@ -140,6 +150,34 @@ void warn_of_pending(const Settings& settings, std::vector<std::string>& warning
     if (setting.name.ends_with("Port")) continue;
     warnings.push_back(setting.origin + " has no effect in this version; it takes effect with " +
                        std::string(setting.pending));
+  }
+}
+
+/// What is permitted, but should not reach the open internet.
+void warn_of_weak_secrets(const MasterConfig& config, const Settings& settings,
+                          const std::string& path, std::vector<std::string>& warnings) {
+  constexpr std::size_t kStrongKeyBytes = 32;
+  std::size_t plain = 0;
+  for (const auto& [user, password] : config.users) plain += is_password_hash(password) ? 0 : 1;
+  if (plain != 0) {
+    warnings.push_back("users: " + std::to_string(plain) + " of " +
+                       std::to_string(config.users.size()) +
+                       " passwords are not hashed; francine-server hash-password hashes them");
+  }
+  if (!config.users.empty() && !config.private_key.empty() &&
+      config.private_key.size() < kStrongKeyBytes) {
+    warnings.push_back("privateKey has fewer than " + std::to_string(kStrongKeyBytes) +
+                       " bytes: whoever guesses it can make tokens; \"openssl rand -hex 32\" makes "
+                       "a good one");
+  }
+  const bool holds_secrets =
+      !path.empty() && std::any_of(settings.begin(), settings.end(), [&](const Setting& setting) {
+        return setting.secret && setting.origin.starts_with(path + ":");
+      });
+  struct stat file {};
+  if (holds_secrets && stat(path.c_str(), &file) == 0 &&
+      (file.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+    warnings.push_back(path + " holds secrets and others may read it; chmod 600 " + path);
   }
 }
 
@@ -178,7 +216,8 @@ Result<Loaded> load_master_config(MasterConfig& config, const std::vector<std::s
   loaded.version = flags->version;
   if (loaded.help || loaded.version) return loaded;
 
-  if (const std::string path = config_path(*flags, environment); !path.empty()) {
+  const std::string path = config_path(*flags, environment);
+  if (!path.empty()) {
     Result<std::string> text = read_file(path);
     if (!text) return text.error();
     const Result<void> read = FileReader(path, *std::move(text), settings, loaded.warnings).read();
@@ -190,6 +229,8 @@ Result<Loaded> load_master_config(MasterConfig& config, const std::vector<std::s
   if (!from_flags) return from_flags.error();
 
   warn_of_pending(settings, loaded.warnings);
+  warn_of_weak_secrets(config, settings, path, loaded.warnings);
+  loaded.in_force = describe(settings);
   if (config.instance_manager_type == "twostate") {
     loaded.warnings.push_back(find_setting(settings, "instanceManagerType")->origin +
                               ": twostate works as static in this version");
@@ -219,6 +260,9 @@ Limits limits(const MasterConfig& config) {
   limits.max_update_bytes = static_cast<std::size_t>(config.max_update_bytes);
   limits.max_updates = static_cast<std::size_t>(config.max_updates);
   limits.max_sessions = static_cast<std::size_t>(config.max_sessions);
+  limits.max_sessions_per_owner = static_cast<std::size_t>(config.max_sessions_per_user);
+  limits.max_running_executions_per_owner =
+      static_cast<std::size_t>(config.max_running_executions_per_user);
   limits.max_executions_per_session = static_cast<std::size_t>(config.max_executions_per_session);
   limits.max_resources_per_session = static_cast<std::size_t>(config.max_resources_per_session);
   limits.max_resource_bytes = static_cast<std::uint64_t>(config.max_resource_bytes);
@@ -227,9 +271,59 @@ Limits limits(const MasterConfig& config) {
   return limits;
 }
 
+AuthOptions auth_options(const MasterConfig& config) {
+  AuthOptions options;
+  options.users = config.users;
+  options.admins = {config.admins.begin(), config.admins.end()};
+  options.private_key = config.private_key;
+  options.token_lifetime = std::chrono::seconds(std::llround(config.token_lifetime));
+  options.failures_per_minute = config.max_log_in_failures_per_minute;
+  return options;
+}
+
+AccessOptions access_options(const MasterConfig& config) {
+  AccessOptions options;
+  options.open = config.users.empty();
+  options.cors_origins = config.cors_origins;
+  options.allowed_hosts = config.allowed_hosts;
+  options.requests = {config.max_requests_per_second, config.request_burst};
+  return options;
+}
+
+RestOptions rest_options(const MasterConfig& config) {
+  RestOptions options;
+  options.http.bind_address = config.bind_address;
+  options.http.port = static_cast<std::uint16_t>(config.rest_port);
+  options.http.max_connections = static_cast<std::size_t>(config.max_connections);
+  options.http.max_threads = static_cast<std::size_t>(config.max_requests);
+  options.http.max_header_bytes = static_cast<std::size_t>(config.max_header_bytes);
+  options.http.header_timeout = milliseconds(config.header_timeout);
+  options.http.idle_timeout = milliseconds(config.idle_timeout);
+  options.http.body_grace = milliseconds(config.body_grace);
+  options.http.write_grace = milliseconds(config.answer_grace);
+  options.http.min_bytes_per_second = static_cast<std::uint64_t>(config.min_bytes_per_second);
+  options.max_body_bytes = static_cast<std::uint64_t>(config.max_body_bytes);
+  options.max_resource_bytes = static_cast<std::uint64_t>(config.max_resource_bytes);
+  options.public_demo = config.public_demo;
+  return options;
+}
+
+WebSocketOptions web_socket_options(const MasterConfig& config) {
+  WebSocketOptions options;
+  options.socket.bind_address = config.bind_address;
+  options.socket.port = static_cast<std::uint16_t>(config.ws_port);
+  options.socket.max_connections = static_cast<std::size_t>(config.max_connections);
+  options.socket.max_header_bytes = static_cast<std::size_t>(config.max_header_bytes);
+  options.socket.max_message_bytes = static_cast<std::size_t>(config.max_body_bytes);
+  options.socket.header_timeout = milliseconds(config.header_timeout);
+  options.socket.write_grace = milliseconds(config.answer_grace);
+  options.socket.min_bytes_per_second = static_cast<std::uint64_t>(config.min_bytes_per_second);
+  return options;
+}
+
 Result<MasterOptions> master_options(const MasterConfig& config, const std::string& worker_program,
                                      LogSink log) {
-  if (!is_loopback(config.bind_address)) {
+  if (config.users.empty() && !is_loopback(config.bind_address)) {
     return invalid("bindAddress must be a loopback address such as 127.0.0.1, not \"" +
                    config.bind_address +
                    "\": without users anybody who reaches the port could use it");

@@ -27,7 +27,11 @@
 #include <francine/result.h>
 #include <francine/worker.h>
 
+#include "server/access.h"
+#include "server/auth.h"
+#include "server/rest.h"
 #include "server/settings.h"
+#include "server/websocket.h"
 
 namespace francine::server {
 
@@ -66,6 +70,8 @@ struct MasterConfig {
   std::int64_t max_update_bytes = 64 << 10;
   std::int64_t max_updates = 10'000;
   std::int64_t max_sessions = 10'000;
+  std::int64_t max_sessions_per_user = 1000;
+  std::int64_t max_running_executions_per_user = 1000;
   std::int64_t max_executions_per_session = 10'000;
   std::int64_t max_resources_per_session = 10'000;
   std::int64_t max_resource_bytes = std::int64_t{16} << 30;
@@ -74,9 +80,24 @@ struct MasterConfig {
   std::int64_t max_body_bytes = std::int64_t{4} << 20;
   std::int64_t max_connections = 10'000;
   std::int64_t max_requests = 1024;
+  double max_requests_per_second = 1000;
+  double request_burst = 2000;
+  double max_log_in_failures_per_minute = 10;
+  std::int64_t max_header_bytes = 64 << 10;
+  double header_timeout = 10;
+  double idle_timeout = 60;
+  double body_grace = 10;
+  double answer_grace = 30;
+  std::int64_t min_bytes_per_second = 1024;
 
   std::map<std::string, std::string> users;
   std::string private_key;
+  double token_lifetime = 86'400;
+  std::vector<std::string> admins;
+  bool public_demo = false;
+  std::vector<std::string> cors_origins;
+  std::vector<std::string> allowed_hosts;
+
   std::string lte_path;
   std::string mallie_path;
   std::string dropbox_api_key;
@@ -117,6 +138,9 @@ struct Loaded {
   bool help = false;
   bool version = false;
   std::vector<std::string> warnings;  ///< sentences
+  /// All keys as they are in force, a line each, and where each was set; secrets are
+  /// masked.
+  std::string in_force;
 };
 
 /// Reads everything into `config`. kInvalidArgument: see above; kNotFound and
@@ -132,6 +156,10 @@ Result<MasterOptions> master_options(const MasterConfig& config, const std::stri
 Result<WorkerOptions> worker_options(const WorkerConfig& config, const Environment& environment,
                                      LogSink log);
 
+AuthOptions auth_options(const MasterConfig& config);
+AccessOptions access_options(const MasterConfig& config);
+RestOptions rest_options(const MasterConfig& config);
+WebSocketOptions web_socket_options(const MasterConfig& config);
 Limits limits(const MasterConfig& config);
 std::chrono::milliseconds milliseconds(double seconds);
 LogLevel log_level(std::string_view name);

@@ -20,7 +20,7 @@ Settings connection_settings(MasterConfig& c) {
       {"restPort", IntegerTarget{&c.rest_port, 0, kMaxPort},
        "TCP port of the REST API; 0 picks a free one."},
       {"wsPort", IntegerTarget{&c.ws_port, 0, kMaxPort},
-       "TCP port of the WebSocket API; 0 picks a free one.", "the WebSocket API"},
+       "TCP port of the WebSocket API; 0 picks a free one."},
       {"dashboardPort", IntegerTarget{&c.dashboard_port, 0, kMaxPort},
        "TCP port of the dashboard; 0 picks a free one.", "the dashboard"},
       {"port", IntegerTarget{&c.port, 0, kMaxPort},
@@ -28,7 +28,7 @@ Settings connection_settings(MasterConfig& c) {
       {"resourcePort", IntegerTarget{&c.resource_port, 0, kMaxPort},
        "TCP port where workers fetch resources from the master; 0 picks a free one."},
       {"bindAddress", TextTarget{&c.bind_address},
-       "Address of the REST port; a loopback address, as long as there are no users."},
+       "Address of the REST and WebSocket ports; a loopback one, where there are no users."},
       {"clusterBindAddress", TextTarget{&c.cluster_bind_address},
        "Address of the port for workers and of the resource port."},
       {"dataDir", TextTarget{&c.data_dir},
@@ -88,6 +88,11 @@ Settings limit_settings(MasterConfig& c) {
        "Most bytes of an update, and of a session's updates put together."},
       {"maxUpdates", IntegerTarget{&c.max_updates, 1, kMaxCount}, "Most updates of a session."},
       {"maxSessions", IntegerTarget{&c.max_sessions, 1, kMaxCount}, "Most sessions."},
+      {"maxSessionsPerUser", IntegerTarget{&c.max_sessions_per_user, 1, kMaxCount},
+       "Most sessions of a user."},
+      {"maxRunningExecutionsPerUser",
+       IntegerTarget{&c.max_running_executions_per_user, 1, kMaxCount},
+       "Most executions of a user that have not ended."},
       {"maxExecutionsPerSession", IntegerTarget{&c.max_executions_per_session, 1, kMaxCount},
        "Most executions of a session."},
       {"maxResourcesPerSession", IntegerTarget{&c.max_resources_per_session, 1, kMaxCount},
@@ -98,21 +103,64 @@ Settings limit_settings(MasterConfig& c) {
        "How often a task may fail before its execution does."},
       {"maxLosses", IntegerTarget{&c.max_losses, 1, 1000},
        "How often the worker of a task may die before its execution fails."},
-      {"maxBodyBytes", IntegerTarget{&c.max_body_bytes, 1, std::int64_t{1} << 30},
-       "Most bytes of a JSON request."},
+  };
+}
+
+Settings traffic_settings(MasterConfig& c) {
+  return {
       {"maxConnections", IntegerTarget{&c.max_connections, 1, 1'000'000},
        "Most open connections to the REST port; the one idle for longest gives way."},
       {"maxRequests", IntegerTarget{&c.max_requests, 1, 100'000},
        "Most REST requests that are being answered at a time, blocked ones included."},
+      {"maxRequestsPerSecond", RealTarget{&c.max_requests_per_second, 0, 1e6},
+       "Requests a second of a user, or of an address that sends no token; 0: any number. "
+       "Loopback addresses without a token are not counted."},
+      {"requestBurst", RealTarget{&c.request_burst, 1, 1e6},
+       "Most of these requests at once, after a pause."},
+      {"maxLogInFailuresPerMinute", RealTarget{&c.max_log_in_failures_per_minute, 0.1, 1e6},
+       "Log-ins that may fail, of a user name and of an address; ten at once."},
+      {"maxBodyBytes", IntegerTarget{&c.max_body_bytes, 1, std::int64_t{1} << 30},
+       "Most bytes of a JSON request."},
+      {"maxHeaderBytes", IntegerTarget{&c.max_header_bytes, 256, 1 << 20},
+       "Most bytes of the headers of a request."},
+      {"headerTimeout", RealTarget{&c.header_timeout, 0.1, kMaxSeconds},
+       "Seconds that a client has to send its headers."},
+      {"idleTimeout", RealTarget{&c.idle_timeout, 0.1, kMaxSeconds},
+       "Seconds that a connection may be silent between two requests."},
+      {"bodyGrace", RealTarget{&c.body_grace, 0.1, kMaxSeconds},
+       "Seconds that a client may keep the server waiting for a body, beyond the time that "
+       "minBytesPerSecond gives it."},
+      {"answerGrace", RealTarget{&c.answer_grace, 0.1, kMaxSeconds},
+       "The same for a client that reads its answer."},
+      {"minBytesPerSecond", IntegerTarget{&c.min_bytes_per_second, 1, std::int64_t{1} << 30},
+       "The rate at which bodies and answers must move in the end."},
+  };
+}
+
+Settings user_settings(MasterConfig& c) {
+  return {
+      {"users",
+       MapTarget{&c.users},
+       "Names of users and their passwords, as they are or as francine-server hash-password "
+       "prints them; empty: whoever reaches the ports may use them.",
+       {},
+       true},
+      {"privateKey", TextTarget{&c.private_key}, "Key that signs API tokens.", {}, true},
+      {"tokenLifetime", RealTarget{&c.token_lifetime, 1, 1e9},
+       "Seconds after which a user has to log in again."},
+      {"admins", ListTarget{&c.admins}, "Users who see and may change what belongs to others."},
+      {"publicDemo", BoolTarget{&c.public_demo},
+       "Whether GET / renders its picture without a token as well."},
+      {"corsOrigins", ListTarget{&c.cors_origins},
+       "Origins (https://example.org) whose pages may use the API from a browser; *: any."},
+      {"allowedHosts", ListTarget{&c.allowed_hosts},
+       "Names under which a server without users is reached, beside localhost and the like."},
   };
 }
 
 Settings pending_settings(MasterConfig& c) {
-  constexpr std::string_view kUsers = "authentication";
   constexpr std::string_view kGce = "the Google Compute Engine backend";
   return {
-      {"users", MapTarget{&c.users}, "Names of users and their passwords.", kUsers, true},
-      {"privateKey", TextTarget{&c.private_key}, "Key that signs API tokens.", kUsers, true},
       {"ltePath", TextTarget{&c.lte_path}, "The lte renderer.", "that producer"},
       {"malliePath", TextTarget{&c.mallie_path}, "The Mallie renderer.", "that producer"},
       {"dropbox.apiKey", TextTarget{&c.dropbox_api_key}, "Key of the Dropbox application.",
@@ -135,8 +183,9 @@ Settings pending_settings(MasterConfig& c) {
 
 Settings master_settings(MasterConfig& config) {
   Settings all;
-  for (Settings part : {connection_settings(config), cluster_settings(config),
-                        limit_settings(config), pending_settings(config)}) {
+  for (Settings part :
+       {connection_settings(config), cluster_settings(config), limit_settings(config),
+        traffic_settings(config), user_settings(config), pending_settings(config)}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

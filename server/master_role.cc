@@ -10,24 +10,30 @@
 
 #include <francine/master.h>
 
+#include "server/access.h"
+#include "server/auth.h"
+#include "server/commands.h"
 #include "server/config.h"
 #include "server/log.h"
 #include "server/rest.h"
 #include "server/roles.h"
 #include "server/signals.h"
 #include "server/version.h"
+#include "server/websocket.h"
 
 namespace francine::server {
 namespace {
 
-constexpr std::string_view kUsage = R"(francine-server: a master with its REST API
+constexpr std::string_view kUsage = R"(francine-server: a master with its REST and WebSocket APIs
 
-  francine-server [FLAGS]           the master
-  francine-server worker [FLAGS]    a worker; see francine-server worker --help
+  francine-server [FLAGS]               the master
+  francine-server worker [FLAGS]        a worker; see francine-server worker --help
+  francine-server check-config [FLAGS]  what the master would have in force
+  francine-server hash-password         asks for a password; prints what users may hold
 
 When everything runs, standard output gets one line,
 
-  francine-server ready: rest=PORT rpc=PORT resource=PORT workers=COUNT
+  francine-server ready: rest=PORT ws=PORT rpc=PORT resource=PORT workers=COUNT
 
 (a port 0 is not open). SIGTERM or SIGINT ends the server cleanly; a second one
 does not wait for requests. Exit code 0: ended as told; 1: it could not start;
@@ -78,20 +84,10 @@ class StopRequest {
   bool requested_ = false;
 };
 
-RestOptions rest_options(const MasterConfig& config) {
-  RestOptions options;
-  options.bind_address = config.bind_address;
-  options.port = static_cast<std::uint16_t>(config.rest_port);
-  options.max_body_bytes = static_cast<std::uint64_t>(config.max_body_bytes);
-  options.max_connections = static_cast<std::size_t>(config.max_connections);
-  options.max_requests = static_cast<std::size_t>(config.max_requests);
-  options.limits = limits(config);
-  return options;
-}
-
 /// Requests have `grace` to end. What still runs then ends as cancelled, so those who
 /// wait for it are told before their connections are closed.
-void stop_in_order(Rest& rest, Master& master, std::chrono::milliseconds grace) {
+void stop_in_order(Rest& rest, WebSocket& web_socket, Master& master,
+                   std::chrono::milliseconds grace) {
   constexpr std::chrono::seconds kTimeToAnswer{2};
   std::mutex mutex;
   std::condition_variable_any wake;
@@ -100,16 +96,17 @@ void stop_in_order(Rest& rest, Master& master, std::chrono::milliseconds grace) 
     wake.wait_for(lock, answered, grace, [] { return false; });
     master.stop();
   });
+  const std::jthread both([&] { web_socket.stop(grace + kTimeToAnswer); });
   rest.stop(grace + kTimeToAnswer);
 }
 
-void print_ready(const Rest& rest, const ClusterInfo& info) {
-  std::printf("francine-server ready: rest=%u rpc=%u resource=%u workers=%u\n", rest.port(),
-              info.port, info.resource_port, info.workers);
+void print_ready(const Rest& rest, const WebSocket& web_socket, const ClusterInfo& info) {
+  std::printf("francine-server ready: rest=%u ws=%u rpc=%u resource=%u workers=%u\n", rest.port(),
+              web_socket.port(), info.port, info.resource_port, info.workers);
   std::fflush(stdout);
 }
 
-int serve(const MasterConfig& config, MasterOptions options) {
+int serve(const MasterConfig& config, Auth& auth, MasterOptions options) {
   // Before the master, so that all its threads leave these signals to this one.
   Signals signals;
   Result<std::unique_ptr<Master>> master = Master::start(std::move(options));
@@ -117,15 +114,19 @@ int serve(const MasterConfig& config, MasterOptions options) {
     const bool usage = master.error().code == ErrorCode::kInvalidArgument;
     return fail(usage ? kExitUsage : kExitFailure, master.error().message);
   }
-  Rest rest(**master, rest_options(config));
-  const Result<void> opened = rest.start();
+  Commands commands(**master, auth, limits(config));
+  Access access(access_options(config));
+  Rest rest(commands, auth, access, rest_options(config));
+  WebSocket web_socket(commands, auth, access, web_socket_options(config));
+  Result<void> opened = rest.start();
+  if (opened) opened = web_socket.start();
   if (!opened) return fail(kExitFailure, opened.error().message);
 
   StopRequest stop(**master);
   signals.listen([&stop](int count) { stop.on_signal(count); });
-  print_ready(rest, (*master)->info());
+  print_ready(rest, web_socket, (*master)->info());
   stop.wait();
-  stop_in_order(rest, **master, milliseconds(config.shutdown_grace));
+  stop_in_order(rest, web_socket, **master, milliseconds(config.shutdown_grace));
   log_line(LogLevel::kInfo, "stopped");
   return kExitOk;
 }
@@ -152,7 +153,11 @@ int run_master(const std::vector<std::string>& arguments) {
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
   Result<MasterOptions> options = master_options(config, self, log_line);
   if (!options) return fail(kExitUsage, options.error().message);
-  return serve(config, *std::move(options));
+  AuthOptions who = auth_options(config);
+  who.log = log_line;
+  const Result<std::unique_ptr<Auth>> auth = Auth::make(std::move(who));
+  if (!auth) return fail(kExitUsage, auth.error().message);
+  return serve(config, **auth, *std::move(options));
 }
 
 }  // namespace francine::server

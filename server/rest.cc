@@ -1,19 +1,22 @@
 #include "server/rest.h"
 
+#include <array>
 #include <span>
 #include <utility>
 
 #include "api/answers.h"
+#include "server/openapi.h"
 
 namespace francine::server {
 namespace {
 
 using net::HttpRequest;
 using net::HttpResponse;
-using net::RouteOptions;
 
-const Caller kNobody;  ///< while there are no users
 constexpr int kCreated = 201;
+constexpr int kNoContent = 204;
+constexpr int kRequestTimeout = 408;
+constexpr std::size_t kPiece = 16 << 10;
 
 HttpResponse refusal(const Error& error) {
   HttpResponse response;
@@ -21,7 +24,13 @@ HttpResponse refusal(const Error& error) {
   response.body = api::error_json(error.message);
   const bool later =
       error.code == ErrorCode::kResourceExhausted || error.code == ErrorCode::kUnavailable;
-  if (later) response.headers.emplace_back("Retry-After", "1");
+  if (later) {
+    const std::uint32_t seconds = error.retry_after_s == 0 ? 1 : error.retry_after_s;
+    response.headers.emplace_back("Retry-After", std::to_string(seconds));
+  }
+  if (error.code == ErrorCode::kUnauthenticated) {
+    response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"francine\"");
+  }
   return response;
 }
 
@@ -42,6 +51,42 @@ HttpResponse answer(const Result<Picture>& picture) {
   return response;
 }
 
+Result<std::string> read_body(HttpRequest& request) {
+  std::string whole;
+  std::array<char, kPiece> piece;
+  while (true) {
+    const Result<std::size_t> count =
+        request.read_body({reinterpret_cast<std::uint8_t*>(piece.data()), piece.size()});
+    if (!count) return count.error();
+    if (*count == 0) return whole;
+    whole.append(piece.data(), *count);
+  }
+}
+
+/// What `command` answers to the body, or why there is none.
+template <typename Command>
+HttpResponse with_body(HttpRequest& request, const Command& command) {
+  Result<std::string> text = read_body(request);
+  if (!text) {
+    HttpResponse response = refusal(text.error());
+    if (text.error().code == ErrorCode::kUnavailable) response.status = kRequestTimeout;
+    return response;
+  }
+  Result<api::Body> body = api::parse_body(*std::move(text));
+  if (!body) return refusal(body.error());
+  if (const auto key = request.header("Idempotency-Key")) body->idempotency_key = *key;
+  return command(*body);
+}
+
+/// What `command` answers to the query's page, or why there is none.
+template <typename Command>
+HttpResponse with_page(const HttpRequest& request, const Command& command) {
+  const Result<PageRequest> page =
+      api::page_from_query(request.query("limit"), request.query("after"));
+  if (!page) return refusal(page.error());
+  return command(*page);
+}
+
 /// Whether the client wants to wait for the picture. The original took any value
 /// of `block`, "false" included, for a yes.
 bool blocks(const HttpRequest& request) { return request.query("block").has_value(); }
@@ -50,111 +95,229 @@ Gone gone_when_disconnected(const HttpRequest& request) {
   return [&request] { return request.disconnected(); };
 }
 
-net::HttpServerOptions http_options(const RestOptions& options) {
-  net::HttpServerOptions http;
-  http.bind_address = options.bind_address;
-  http.port = options.port;
-  http.max_connections = options.max_connections;
-  http.max_threads = options.max_requests;
-  return http;
+/// X-API-Token, or that of "Authorization: Bearer TOKEN".
+std::optional<std::string_view> token_of(const HttpRequest& request) {
+  if (const auto token = request.header("X-API-Token")) return token;
+  constexpr std::string_view kScheme = "bearer ";
+  const auto authorization = request.header("Authorization");
+  if (!authorization || authorization->size() < kScheme.size()) return std::nullopt;
+  for (std::size_t i = 0; i < kScheme.size(); ++i) {
+    const char c = (*authorization)[i];
+    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != kScheme[i]) {
+      return std::nullopt;
+    }
+  }
+  std::string_view token = authorization->substr(kScheme.size());
+  while (token.starts_with(' ')) token.remove_prefix(1);
+  return token;
+}
+
+/// Whether the method may change something (RFC 9110, 9.2.1).
+bool is_safe(std::string_view method) {
+  return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
 
 }  // namespace
 
-Rest::Rest(Master& master, const RestOptions& options)
-    : commands_(master, options.limits), http_(http_options(options)) {
-  add_sessions(options.max_body_bytes);
-  add_executions(options.max_body_bytes);
-  add_service(options.limits.max_resource_bytes);
+Rest::Rest(Commands& commands, Auth& auth, Access& access, const RestOptions& options)
+    : commands_(commands),
+      auth_(auth),
+      access_(access),
+      max_body_bytes_(options.max_body_bytes),
+      http_(options.http) {
+  add_authentication();
+  add_sessions();
+  add_executions();
+  add_resources(options.max_resource_bytes);
+  add_service(options.public_demo);
+  if (access_.has_cors()) add_preflights();
 }
 
-void Rest::add_sessions(std::uint64_t max_body_bytes) {
-  const RouteOptions bounded{.max_body_bytes = max_body_bytes};
+void Rest::add(std::string_view method, const std::string& pattern, Entry entry, Handler handler,
+               std::uint64_t max_body_bytes) {
+  std::string& methods = methods_[pattern];
+  methods.append(methods.empty() ? "" : ", ").append(method);
+  // Bodies are read by those who want them, once it is known who asks.
   http_.route(
-      "POST", "/sessions",
-      [this](HttpRequest& request) {
-        const Result<api::Body> body = api::parse_body(request.body());
-        if (!body) return refusal(body.error());
-        if (!blocks(request)) return answer(commands_.create_session(kNobody, *body), kCreated);
-        return answer(commands_.create_session_and_render(kNobody, *body,
-                                                          gone_when_disconnected(request)));
+      method, pattern,
+      [this, entry, handler = std::move(handler)](HttpRequest& request) {
+        return enter(request, entry, handler);
       },
-      bounded);
-  http_.route(
-      "GET", "/sessions/:session",
-      [this](HttpRequest& request) {
-        return answer(commands_.get_session(kNobody, request.capture("session")));
-      },
-      bounded);
-  http_.route(
-      "DELETE", "/sessions/:session",
-      [this](HttpRequest& request) {
-        return answer(commands_.delete_session(kNobody, request.capture("session")));
-      },
-      bounded);
+      {.max_body_bytes = max_body_bytes, .stream_body = true, .reserve = entry == Entry::kProbe});
 }
 
-void Rest::add_executions(std::uint64_t max_body_bytes) {
-  const RouteOptions bounded{.max_body_bytes = max_body_bytes};
-  http_.route(
-      "POST", "/sessions/:session/executions",
-      [this](HttpRequest& request) {
-        const std::string_view session = request.capture("session");
-        const Result<api::Body> body = api::parse_body(request.body());
-        if (!body) return refusal(body.error());
-        if (!blocks(request)) {
-          return answer(commands_.create_execution(kNobody, session, *body), kCreated);
-        }
-        return answer(commands_.create_execution_and_wait(kNobody, session, *body,
-                                                          gone_when_disconnected(request)));
-      },
-      bounded);
-  http_.route(
-      "GET", "/sessions/:session/executions/:execution",
-      [this](HttpRequest& request) {
-        return answer(commands_.get_execution(kNobody, request.capture("session"),
-                                              request.capture("execution")));
-      },
-      bounded);
-  http_.route(
-      "GET", "/sessions/:session/executions/:execution/result",
-      [this](HttpRequest& request) {
-        return answer(commands_.get_execution_result(kNobody, request.capture("session"),
-                                                     request.capture("execution")));
-      },
-      bounded);
-  http_.route(
-      "DELETE", "/sessions/:session/executions/:execution",
-      [this](HttpRequest& request) {
-        return answer(commands_.cancel_execution(kNobody, request.capture("session"),
-                                                 request.capture("execution")));
-      },
-      bounded);
-}
-
-void Rest::add_service(std::uint64_t max_resource_bytes) {
-  http_.route("GET", "/", [this](HttpRequest& request) {
-    if (request.method() == "HEAD") {  // says what would come, without rendering it
-      HttpResponse response;
-      response.headers.emplace_back("Content-Type", api::content_type(Format::kJpg));
-      return response;
+HttpResponse Rest::enter(HttpRequest& request, Entry entry, const Handler& handler) {
+  const auto host = request.header("Host");
+  const auto serve = [&]() -> HttpResponse {
+    if (const Result<void> known = access_.check_host(host); !known) return refusal(known.error());
+    if (!is_safe(request.method())) {
+      const Result<void> ours = access_.check_change(request.header("Origin"), host);
+      if (!ours) return refusal(ours.error());
     }
-    return answer(commands_.render_demo(request.query("parallel"), request.query("format"),
-                                        gone_when_disconnected(request)));
+    const Result<Caller> caller = caller_of(request, entry);
+    if (entry != Entry::kProbe) {
+      const Result<void> counted =
+          access_.count_request(caller ? *caller : Caller{}, request.remote_address());
+      if (!counted) return refusal(counted.error());
+    }
+    if (!caller) return refusal(caller.error());
+    return handler(request, *caller);
+  };
+  HttpResponse response = serve();
+  add_cors(request, response);
+  return response;
+}
+
+Result<Caller> Rest::caller_of(const HttpRequest& request, Entry entry) const {
+  if (auth_.open() || entry == Entry::kAnyone || entry == Entry::kProbe) return Caller{};
+  const auto token = token_of(request);
+  if (token) return auth_.caller_of(*token);
+  if (entry == Entry::kOptional) return Caller{};
+  return Error{ErrorCode::kUnauthenticated,
+               "this needs a token of POST /auth, in the header X-API-Token or as "
+               "\"Authorization: Bearer\""};
+}
+
+void Rest::add_cors(const HttpRequest& request, HttpResponse& response) const {
+  if (!access_.has_cors()) return;
+  response.headers.emplace_back("Vary", "Origin");
+  const auto origin = request.header("Origin");
+  if (!origin || !access_.has_cors(*origin)) return;
+  response.headers.emplace_back("Access-Control-Allow-Origin", *origin);
+  response.headers.emplace_back("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate");
+}
+
+void Rest::add_authentication() {
+  add("POST", "/auth", Entry::kAnyone, [this](HttpRequest& request, const Caller&) {
+    return with_body(request, [&](const api::Body& body) {
+      Result<Commands::LoggedIn> in = commands_.log_in(body, request.remote_address());
+      if (!in) return refusal(in.error());
+      return answer(std::move(in->answer));
+    });
   });
-  http_.route("PUT", "/resources",
-              [this](HttpRequest& request) {
-                const BodyReader read = [&request](char* buffer, std::size_t size) {
-                  return request.read_body({reinterpret_cast<std::uint8_t*>(buffer), size});
-                };
-                return answer(commands_.put_resource(read), kCreated);
-              },
-              {.max_body_bytes = max_resource_bytes, .stream_body = true});
-  http_.route("GET", "/info", [this](HttpRequest&) { return answer(commands_.info()); });
-  http_.route("GET", "/healthz", [](HttpRequest&) { return answer(api::status_json("ok")); },
-              {.reserve = true});
-  http_.route("GET", "/readyz", [this](HttpRequest&) { return answer(commands_.ready()); },
-              {.reserve = true});
+  add("GET", "/auth/:provider", Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
+    return answer(commands_.get_authorize_status(caller, request.capture("provider")));
+  });
+  add("POST", "/auth/:provider", Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
+    return with_body(request, [&](const api::Body& body) {
+      return answer(commands_.register_resource_token(caller, request.capture("provider"), body));
+    });
+  });
+}
+
+void Rest::add_sessions() {
+  add("POST", "/sessions", Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
+    return with_body(request, [&](const api::Body& body) {
+      if (!blocks(request)) return answer(commands_.create_session(caller, body), kCreated);
+      return answer(
+          commands_.create_session_and_render(caller, body, gone_when_disconnected(request)));
+    });
+  });
+  add("GET", "/sessions", Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
+    return with_page(request, [&](const PageRequest& page) {
+      return answer(commands_.list_sessions(caller, page));
+    });
+  });
+  add("GET", "/sessions/:session", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return answer(commands_.get_session(caller, request.capture("session")));
+      });
+  add("DELETE", "/sessions/:session", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return answer(commands_.delete_session(caller, request.capture("session")));
+      });
+}
+
+void Rest::add_executions() {
+  add("POST", "/sessions/:session/executions", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return with_body(request, [&](const api::Body& body) {
+          const std::string_view session = request.capture("session");
+          if (!blocks(request)) {
+            return answer(commands_.create_execution(caller, session, body), kCreated);
+          }
+          return answer(commands_.create_execution_and_wait(caller, session, body,
+                                                            gone_when_disconnected(request)));
+        });
+      });
+  add("GET", "/sessions/:session/executions", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return with_page(request, [&](const PageRequest& page) {
+          return answer(commands_.list_executions(caller, request.capture("session"), page));
+        });
+      });
+  add("GET", "/sessions/:session/executions/:execution", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return answer(commands_.get_execution(caller, request.capture("session"),
+                                              request.capture("execution")));
+      });
+  add("GET", "/sessions/:session/executions/:execution/result", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return answer(commands_.get_execution_result(caller, request.capture("session"),
+                                                     request.capture("execution")));
+      });
+  add("DELETE", "/sessions/:session/executions/:execution", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return answer(commands_.cancel_execution(caller, request.capture("session"),
+                                                 request.capture("execution")));
+      });
+}
+
+void Rest::add_resources(std::uint64_t max_resource_bytes) {
+  add(
+      "PUT", "/resources", Entry::kToken,
+      [this](HttpRequest& request, const Caller&) {
+        const BodyReader read = [&request](char* buffer, std::size_t size) {
+          return request.read_body({reinterpret_cast<std::uint8_t*>(buffer), size});
+        };
+        return answer(commands_.put_resource(read), kCreated);
+      },
+      max_resource_bytes);
+}
+
+void Rest::add_service(bool public_demo) {
+  add("GET", "/", public_demo ? Entry::kOptional : Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        if (request.method() == "HEAD") {  // says what would come, without rendering it
+          HttpResponse response;
+          response.headers.emplace_back("Content-Type", api::content_type(Format::kJpg));
+          return response;
+        }
+        return answer(commands_.render_demo(caller, request.query("parallel"),
+                                            request.query("format"),
+                                            gone_when_disconnected(request)));
+      });
+  add("GET", "/info", Entry::kAnyone,
+      [this](HttpRequest&, const Caller&) { return answer(commands_.info()); });
+  add("GET", "/workers", Entry::kToken,
+      [this](HttpRequest&, const Caller&) { return answer(commands_.list_workers()); });
+  add("GET", "/openapi.json", Entry::kAnyone,
+      [](HttpRequest&, const Caller&) { return answer(std::string(kOpenApi)); });
+  add("GET", "/healthz", Entry::kProbe,
+      [](HttpRequest&, const Caller&) { return answer(api::status_json("ok")); });
+  add("GET", "/readyz", Entry::kProbe,
+      [this](HttpRequest&, const Caller&) { return answer(commands_.ready()); });
+}
+
+void Rest::add_preflights() {
+  const std::map<std::string, std::string> methods = methods_;
+  for (const auto& [pattern, known] : methods) {
+    add("OPTIONS", pattern, Entry::kAnyone,
+        [this, allowed = known](HttpRequest& request, const Caller&) {
+          HttpResponse response;
+          response.status = kNoContent;
+          response.headers.emplace_back("Allow", allowed);
+          const auto origin = request.header("Origin");
+          if (origin && access_.has_cors(*origin)) {
+            response.headers.emplace_back("Access-Control-Allow-Methods", allowed);
+            response.headers.emplace_back(
+                "Access-Control-Allow-Headers",
+                "Content-Type, Authorization, X-API-Token, Idempotency-Key");
+            response.headers.emplace_back("Access-Control-Max-Age", "600");
+          }
+          return response;
+        });
+  }
 }
 
 }  // namespace francine::server

@@ -2,7 +2,8 @@
 // knows nothing else; docs/api.md describes what clients see.
 //
 // Every answer has a body: JSON, or a picture. Errors are {"error": reason} with
-// the status of api::http_status().
+// the status of api::http_status(). Who asks, and whether they may, is found out
+// before a body is read.
 //
 // Thread safety: any thread, after the constructor.
 
@@ -11,29 +12,32 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <string>
+#include <string_view>
+#include <utility>
 
-#include <francine/master.h>
 #include <francine/result.h>
 
 #include "net/http_server.h"
+#include "server/access.h"
+#include "server/auth.h"
 #include "server/commands.h"
 
 namespace francine::server {
 
 struct RestOptions {
-  std::string bind_address = "127.0.0.1";
-  std::uint16_t port = 0;
+  net::HttpServerOptions http;  ///< without an error_answer of its own
   std::uint64_t max_body_bytes = std::uint64_t{4} << 20;
-  std::size_t max_connections = 10'000;
-  std::size_t max_requests = 1024;
-  Limits limits;
+  std::uint64_t max_resource_bytes = std::uint64_t{16} << 30;
+  bool public_demo = false;  ///< GET / needs no token, users or not
 };
 
 class Rest {
  public:
-  /// `master` must outlive the object.
-  Rest(Master& master, const RestOptions& options);
+  /// All three must outlive the object.
+  Rest(Commands& commands, Auth& auth, Access& access, const RestOptions& options);
 
   /// Opens the port. kUnavailable names the address and port, and why.
   Result<void> start() { return http_.start(); }
@@ -45,11 +49,36 @@ class Rest {
   void stop(std::chrono::milliseconds patience) { http_.stop(patience); }
 
  private:
-  void add_sessions(std::uint64_t max_body_bytes);
-  void add_executions(std::uint64_t max_body_bytes);
-  void add_service(std::uint64_t max_resource_bytes);
+  /// Whom a route serves, where users are configured.
+  enum class Entry : std::uint8_t {
+    kToken,     ///< who has a token
+    kAnyone,    ///< anyone; a token is not looked at
+    kOptional,  ///< anyone, but whoever has a token must have a valid one
+    kProbe,     ///< anyone, however often, also when all threads are busy
+  };
+  using Handler = std::function<net::HttpResponse(net::HttpRequest&, const Caller&)>;
 
-  Commands commands_;
+  void add(std::string_view method, const std::string& pattern, Entry entry, Handler handler) {
+    add(method, pattern, entry, std::move(handler), max_body_bytes_);
+  }
+  void add(std::string_view method, const std::string& pattern, Entry entry, Handler handler,
+           std::uint64_t max_body_bytes);
+  net::HttpResponse enter(net::HttpRequest& request, Entry entry, const Handler& handler);
+  Result<Caller> caller_of(const net::HttpRequest& request, Entry entry) const;
+  void add_cors(const net::HttpRequest& request, net::HttpResponse& response) const;
+
+  void add_authentication();
+  void add_sessions();
+  void add_executions();
+  void add_service(bool public_demo);
+  void add_resources(std::uint64_t max_resource_bytes);
+  void add_preflights();
+
+  Commands& commands_;
+  Auth& auth_;
+  Access& access_;
+  const std::uint64_t max_body_bytes_;
+  std::map<std::string, std::string> methods_;  ///< of each pattern, for preflights
   net::HttpServer http_;
 };
 

@@ -71,6 +71,34 @@ bool set_map(const MapTarget& target, const JsonValue& value) {
   return true;
 }
 
+bool set_list(const ListTarget& target, const JsonValue& value) {
+  if (!value.is(JsonValue::Type::kArray)) return false;
+  std::vector<std::string> list;
+  for (const JsonValue& element : value.elements) {
+    if (!element.is(JsonValue::Type::kString) || element.text.empty()) return false;
+    list.push_back(element.text);
+  }
+  *target.value = std::move(list);
+  return true;
+}
+
+/// "a, b" as an array of strings.
+JsonValue list_of_text(std::string_view text) {
+  JsonValue list;
+  list.type = JsonValue::Type::kArray;
+  while (!text.empty()) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    JsonValue element;
+    element.type = JsonValue::Type::kString;
+    element.text = text.substr(0, comma);
+    element.text.erase(0, element.text.find_first_not_of(' '));
+    element.text.erase(element.text.find_last_not_of(' ') + 1);
+    list.elements.push_back(std::move(element));
+    text.remove_prefix(std::min(comma + 1, text.size()));
+  }
+  return list;
+}
+
 /// "a", "b" or "c"; without choices, "a string".
 std::string choices_text(const std::vector<std::string_view>& choices) {
   if (choices.empty()) return "a string";
@@ -141,6 +169,7 @@ std::string type_text(const Setting& setting) {
                         [](const BoolTarget&) { return std::string("true or false"); },
                         [](const TextTarget& target) { return choices_text(target.choices); },
                         [](const MapTarget&) { return std::string("an object of strings"); },
+                        [](const ListTarget&) { return std::string("an array of strings"); },
                     },
                     setting.target);
 }
@@ -155,6 +184,13 @@ std::string value_text(const Setting& setting) {
           [](const MapTarget& target) {
             return target.value->empty() ? std::string()
                                          : std::to_string(target.value->size()) + " entries";
+          },
+          [](const ListTarget& target) {
+            std::string list;
+            for (const std::string& entry : *target.value) {
+              list.append(list.empty() ? "" : ", ").append(entry);
+            }
+            return list;
           },
       },
       setting.target);
@@ -178,6 +214,7 @@ Result<void> set_from_json(Setting& setting, const JsonValue& value, std::string
                      },
                      [&](const TextTarget& target) { return set_text(target, value); },
                      [&](const MapTarget& target) { return set_map(target, value); },
+                     [&](const ListTarget& target) { return set_list(target, value); },
                  },
                  setting.target);
   if (!fits) {
@@ -195,6 +232,9 @@ Result<void> set_from_text(Setting& setting, std::string_view text, std::string 
   if (!std::holds_alternative<TextTarget>(setting.target)) {
     Result<JsonValue> parsed = api::parse_json(text, origin);
     if (parsed) value = *std::move(parsed);
+  }
+  if (std::holds_alternative<ListTarget>(setting.target) && !value.is(JsonValue::Type::kArray)) {
+    value = list_of_text(text);
   }
   return set_from_json(setting, value, std::move(origin));
 }
@@ -237,6 +277,7 @@ std::string value_hint(const Setting& setting) {
                           return hint.empty() ? std::string(" TEXT") : hint;
                         },
                         [](const MapTarget&) { return std::string(" OBJECT"); },
+                        [](const ListTarget&) { return std::string(" TEXT,TEXT..."); },
                     },
                     setting.target);
 }
@@ -263,6 +304,22 @@ std::string wrapped(std::string_view text, std::size_t indent) {
 }
 
 }  // namespace
+
+std::string describe(const Settings& settings) {
+  std::string lines;
+  for (const Setting& setting : settings) {
+    lines.append(setting.name).append(" = ").append(value_text(setting));
+    if (!setting.origin.empty()) {
+      // Of the file it names the line and the key; the key stands here already.
+      const std::string key = ": " + std::string(setting.name);
+      std::string_view origin = setting.origin;
+      if (origin.ends_with(key)) origin.remove_suffix(key.size());
+      lines.append("  (").append(origin).append(")");
+    }
+    lines += '\n';
+  }
+  return lines;
+}
 
 std::string flags_help(const Settings& settings) {
   std::string help;

@@ -47,9 +47,14 @@ struct MapTarget {
   std::map<std::string, std::string>* value;
 };
 
+/// An array of strings in the file; elsewhere that, or the strings between commas.
+struct ListTarget {
+  std::vector<std::string>* value;
+};
+
 struct Setting {
   std::string_view name;
-  std::variant<IntegerTarget, RealTarget, BoolTarget, TextTarget, MapTarget> target;
+  std::variant<IntegerTarget, RealTarget, BoolTarget, TextTarget, MapTarget, ListTarget> target;
   std::string_view help;          ///< one sentence, unit and meaning of 0 included
   std::string_view pending = {};  ///< accepted, without effect yet; what it will serve
   bool secret = false;
@@ -64,7 +69,7 @@ std::string flag_name(std::string_view name);
 std::string environment_name(std::string_view name);
 /// What a value must be: "an integer from 0 to 65535".
 std::string type_text(const Setting& setting);
-/// The value in force, as a text; "(secret)" for a secret that is set.
+/// The value in force, as a text of one line; "(secret)" for a secret that is set.
 std::string value_text(const Setting& setting);
 
 Setting* find_setting(Settings& settings, std::string_view name);
@@ -76,6 +81,10 @@ Result<void> set_from_text(Setting& setting, std::string_view text, std::string 
 
 /// " (did you mean X?)" for the most alike of `known`, or nothing.
 std::string suggestion(std::string_view unknown, const std::vector<std::string>& known);
+
+/// All values in force, a line each: `restPort = 3000  (/etc/francine:3)`. Secrets are
+/// masked; where nothing is named, it is the default.
+std::string describe(const Settings& settings);
 
 /// The part of --help that lists the flags.
 std::string flags_help(const Settings& settings);

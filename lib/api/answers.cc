@@ -21,6 +21,24 @@ void write_strings(net::JsonWriter& json, std::string_view name,
   json.end_array();
 }
 
+void write_execution(net::JsonWriter& json, const ExecutionInfo& info) {
+  json.begin_object().member("name", info.name).member("sessionName", info.session_name);
+  json.key("time").begin_object();
+  json.member("fetching", info.times.fetching_ms);
+  json.member("producing", info.times.producing_ms);
+  json.member("reducing", info.times.reducing_ms);
+  json.member("total", info.times.total_ms).end_object();
+  json.member("progress", info.shares_done);
+  json.member("finished", info.state != ExecutionState::kRunning);
+  if (!info.error.empty()) json.member("error", info.error);
+  json.member("state", state_name(info.state));
+  json.member("parallel", info.parallel);
+  json.member("seed", info.seed);
+  json.member("priority", info.priority);
+  json.member("retries", info.retries);
+  json.member("arithmetic", info.arithmetic).end_object();
+}
+
 }  // namespace
 
 std::string session_json(const SessionInfo& info) {
@@ -49,21 +67,51 @@ std::string session_json(const SessionInfo& info) {
 std::string execution_json(const ExecutionInfo& info) {
   std::string text;
   net::JsonWriter json(text);
-  json.begin_object().member("name", info.name).member("sessionName", info.session_name);
-  json.key("time").begin_object();
-  json.member("fetching", info.times.fetching_ms);
-  json.member("producing", info.times.producing_ms);
-  json.member("reducing", info.times.reducing_ms);
-  json.member("total", info.times.total_ms).end_object();
-  json.member("progress", info.shares_done);
-  json.member("finished", info.state != ExecutionState::kRunning);
-  if (!info.error.empty()) json.member("error", info.error);
-  json.member("state", state_name(info.state));
-  json.member("parallel", info.parallel);
-  json.member("seed", info.seed);
-  json.member("priority", info.priority);
-  json.member("retries", info.retries);
-  json.member("arithmetic", info.arithmetic).end_object();
+  write_execution(json, info);
+  return text;
+}
+
+std::string session_page_json(const SessionPage& page) {
+  std::string text;
+  net::JsonWriter json(text);
+  json.begin_object().key("sessions").begin_array();
+  for (const SessionSummary& session : page.sessions) {
+    json.begin_object().member("name", session.name).member("producer", session.producer);
+    json.member("format", format_name(session.format)).member("userName", session.owner);
+    json.member("running", session.running).member("executionCount", session.executions);
+    json.member("updateCount", session.updates).end_object();
+  }
+  json.end_array();
+  if (!page.next.empty()) json.member("next", page.next);
+  json.end_object();
+  return text;
+}
+
+std::string execution_page_json(const ExecutionPage& page) {
+  std::string text;
+  net::JsonWriter json(text);
+  json.begin_object().key("executions").begin_array();
+  for (const ExecutionInfo& execution : page.executions) write_execution(json, execution);
+  json.end_array();
+  if (!page.next.empty()) json.member("next", page.next);
+  json.end_object();
+  return text;
+}
+
+std::string workers_json(const std::vector<WorkerInfo>& workers) {
+  std::string text;
+  net::JsonWriter json(text);
+  json.begin_object().key("workers").begin_array();
+  for (const WorkerInfo& worker : workers) {
+    json.begin_object().member("name", worker.name);
+    json.member("state", activity_name(worker.activity));
+    json.member("slots", worker.slots).member("busySlots", worker.busy_slots);
+    json.member("cachedSessions", worker.cached_sessions);
+    json.member("partialBytes", worker.partial_bytes);
+    json.member("address", worker.endpoint);
+    json.member("arithmetic", worker.arithmetic).end_object();
+  }
+  json.end_array().end_object();
   return text;
 }
 
@@ -84,6 +132,7 @@ std::string cluster_json(const ClusterInfo& info, std::string_view version) {
 }
 
 std::string error_json(std::string_view reason) { return one_member("error", reason); }
+std::string token_json(std::string_view token) { return one_member("authToken", token); }
 std::string resource_json(std::string_view id) { return one_member("id", id); }
 std::string status_json(std::string_view status) { return one_member("status", status); }
 std::string success_json() { return R"({"success":true})"; }
@@ -135,6 +184,18 @@ std::string_view content_type(Format format) {
       break;
   }
   return "image/x-exr";
+}
+
+std::string_view activity_name(WorkerActivity activity) {
+  switch (activity) {
+    case WorkerActivity::kUnused:
+      return "UNUSED";
+    case WorkerActivity::kProducing:
+      return "PRODUCING";
+    case WorkerActivity::kReducing:
+      break;
+  }
+  return "REDUCING";
 }
 
 std::string_view state_name(ExecutionState state) {

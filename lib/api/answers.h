@@ -13,6 +13,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <francine/image.h>
 #include <francine/master.h>
@@ -22,10 +23,20 @@ namespace francine::api {
 
 std::string session_json(const SessionInfo& info);
 std::string execution_json(const ExecutionInfo& info);
+/// {"sessions": [{"name", "producer", "format", "userName", "running",
+/// "executionCount", "updateCount"}, ...], "next": position}; no `next` on the last page.
+std::string session_page_json(const SessionPage& page);
+/// {"executions": [as execution_json(), ...], "next": position}
+std::string execution_page_json(const ExecutionPage& page);
+/// {"workers": [{"name", "state", "slots", "busySlots", "cachedSessions",
+/// "partialBytes", "address", "arithmetic"}, ...]}
+std::string workers_json(const std::vector<WorkerInfo>& workers);
 std::string cluster_json(const ClusterInfo& info, std::string_view version);
 
 /// {"error": reason}
 std::string error_json(std::string_view reason);
+/// {"authToken": token}
+std::string token_json(std::string_view token);
 /// {"success": true}
 std::string success_json();
 /// {"id": "sha256:..."}
@@ -42,6 +53,8 @@ std::string_view format_name(Format format);
 std::string_view content_type(Format format);
 /// "running", "finished", "failed", "cancelled".
 std::string_view state_name(ExecutionState state);
+/// "UNUSED", "PRODUCING", "REDUCING", as the original has them.
+std::string_view activity_name(WorkerActivity activity);
 
 }  // namespace francine::api
 

@@ -30,8 +30,21 @@ std::string with_commas(std::uint64_t number) {
   return digits;
 }
 
-std::string parallel_range(const Limits& limits) {
-  return "an integer from 1 to " + with_commas(limits.max_parallel);
+std::string range_to(std::uint64_t most) { return "an integer from 1 to " + with_commas(most); }
+
+/// A query's integer from 1 to `most`.
+Result<std::uint32_t> integer_from_query(std::string_view name, std::string_view value,
+                                         std::uint64_t most) {
+  std::uint32_t number = 0;
+  const auto [rest, failure] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (failure != std::errc{} || rest != value.data() + value.size() || number < 1 ||
+      number > most) {
+    JsonValue given;
+    given.type = Type::kString;
+    given.text = value;
+    return wrong(name, range_to(most), &given);
+  }
+  return number;
 }
 
 Result<std::string> required_string(const JsonValue& object, std::string_view name,
@@ -39,6 +52,27 @@ Result<std::string> required_string(const JsonValue& object, std::string_view na
   const JsonValue* value = object.find(name);
   if (value == nullptr || !value->is(Type::kString)) return wrong(field, "a string", value);
   return value->text;
+}
+
+/// Empty: none is given.
+Result<std::string> idempotency_key(const Body& body) {
+  constexpr std::string_view kWanted = "a string of 1 to 255 bytes";
+  std::string_view field = "Idempotency-Key";
+  std::string key;
+  if (body.idempotency_key) {
+    key = *body.idempotency_key;
+  } else {
+    field = "idempotencyKey";
+    const JsonValue* value = body.json.find(field);
+    if (value == nullptr) return key;
+    if (!value->is(Type::kString)) return wrong(field, kWanted, value);
+    key = value->text;
+  }
+  if (key.empty()) return wrong(field, kWanted, "empty");
+  if (key.size() > kMaxIdempotencyKey) {
+    return wrong(field, kWanted, std::to_string(key.size()) + " bytes");
+  }
+  return key;
 }
 
 Result<ResourceRequest> resource_request(const JsonValue& value, const std::string& field) {
@@ -71,6 +105,25 @@ Result<Body> parse_body(std::string text, std::string_view what) {
   return Body{std::move(text), *std::move(parsed)};
 }
 
+Result<LogInRequest> log_in_request(const Body& body) {
+  Result<std::string> user = required_string(body.json, "userName", "userName");
+  if (!user) return user.error();
+  const JsonValue* password = body.json.find("password");
+  if (password == nullptr || !password->is(Type::kString)) {
+    // What was given instead may be the password all the same; it is not repeated.
+    return wrong("password", "a string", password == nullptr ? "" : "something else");
+  }
+  return LogInRequest{*std::move(user), password->text};
+}
+
+Result<std::string> authorization_code(const Body& body) {
+  const JsonValue* code = body.json.find("code");
+  if (code == nullptr || !code->is(Type::kString)) {
+    return wrong("code", "a string", code == nullptr ? "" : "something else");
+  }
+  return code->text;
+}
+
 Result<Format> format_from_name(std::string_view name, std::string_view field) {
   for (const Format format : {Format::kPng, Format::kJpg, Format::kExr}) {
     if (name == format_name(format)) return format;
@@ -97,6 +150,10 @@ Result<SessionRequest> session_request(const Body& whole, const Limits& limits) 
     if (!format) return format.error();
     request.format = *format;
   }
+
+  Result<std::string> key = idempotency_key(whole);
+  if (!key) return key.error();
+  request.idempotency_key = *std::move(key);
 
   const JsonValue* resources = body.find("resources");
   if (resources == nullptr || resources->is(Type::kNull)) return request;
@@ -126,7 +183,7 @@ Result<ExecutionRequest> execution_request(const Body& whole, const Limits& limi
   } else {
     const auto number = parallel == nullptr ? std::nullopt : parallel->as_uint64();
     if (!number || *number < 1 || *number > limits.max_parallel) {
-      return wrong("parallel", parallel_range(limits), parallel);
+      return wrong("parallel", range_to(limits.max_parallel), parallel);
     }
     request.parallel = static_cast<std::uint32_t>(*number);
   }
@@ -146,6 +203,9 @@ Result<ExecutionRequest> execution_request(const Body& whole, const Limits& limi
     if (!number) return wrong("seed", "an integer from 0 to 2^64 - 1", seed);
     request.seed = *number;
   }
+  Result<std::string> key = idempotency_key(whole);
+  if (!key) return key.error();
+  request.idempotency_key = *std::move(key);
   if (const JsonValue* priority = body.find("priority"); priority != nullptr) {
     const auto number = priority->as_int64();
     if (!number || *number < -100 || *number > 100) {
@@ -157,16 +217,19 @@ Result<ExecutionRequest> execution_request(const Body& whole, const Limits& limi
 }
 
 Result<std::uint32_t> parallel_from_query(std::string_view value, const Limits& limits) {
-  std::uint32_t number = 0;
-  const auto [rest, failure] = std::from_chars(value.data(), value.data() + value.size(), number);
-  if (failure != std::errc{} || rest != value.data() + value.size() || number < 1 ||
-      number > limits.max_parallel) {
-    JsonValue given;
-    given.type = Type::kString;
-    given.text = value;
-    return wrong("parallel", parallel_range(limits), &given);
+  return integer_from_query("parallel", value, limits.max_parallel);
+}
+
+Result<PageRequest> page_from_query(std::optional<std::string_view> limit,
+                                    std::optional<std::string_view> after) {
+  PageRequest page;
+  if (limit) {
+    const auto number = integer_from_query("limit", *limit, kMaxPage);
+    if (!number) return number.error();
+    page.limit = *number;
   }
-  return number;
+  page.after = after.value_or("");
+  return page;
 }
 
 }  // namespace francine::api

@@ -28,25 +28,43 @@ namespace francine::api {
 struct Body {
   std::string text;
   JsonValue json;
+  /// Of REST, whose header it is; of WebSocket it is the member `idempotencyKey`.
+  std::optional<std::string> idempotency_key{};
 };
 
 /// A body of REST, a message of WebSocket. `what` begins the sentence of an error.
 /// kInvalidArgument: it is malformed, or not an object.
 Result<Body> parse_body(std::string text, std::string_view what = "the body");
 
+/// authenticate: `userName` and `password`, both strings.
+struct LogInRequest {
+  std::string user;
+  std::string password;
+};
+Result<LogInRequest> log_in_request(const Body& body);
+
+/// registerResourceToken: `code`, what the provider gave the user.
+Result<std::string> authorization_code(const Body& body);
+
 /// createSession: `producer` (required), `format` (png, jpg or exr; `reducer` is
-/// its old name; default png), `resources` (objects with `type`, `id` and `dst`).
+/// its old name; default png), `resources` (objects with `type`, `id` and `dst`),
+/// `idempotencyKey` (1 to 255 bytes).
 /// The owner is left empty.
 Result<SessionRequest> session_request(const Body& body, const Limits& limits);
 
 /// createExecution: `parallel` (1 to limits.max_parallel; required unless
 /// `default_parallel` is given), `update` (an object, handed on as it is written),
-/// `seed` (0 to 2^64 - 1), `priority` (-100 to 100).
+/// `seed` (0 to 2^64 - 1), `priority` (-100 to 100), `idempotencyKey`.
 Result<ExecutionRequest> execution_request(const Body& body, const Limits& limits,
                                            std::optional<std::uint32_t> default_parallel = {});
 
 /// The `parallel` of a query (GET /?parallel=8): the same range, the same sentence.
 Result<std::uint32_t> parallel_from_query(std::string_view value, const Limits& limits);
+
+/// The `limit` and `after` of a query (GET /sessions?limit=10&after=...). The list
+/// itself knows whether `after` is a position of it.
+Result<PageRequest> page_from_query(std::optional<std::string_view> limit,
+                                    std::optional<std::string_view> after);
 
 /// "png", "jpg", "exr".
 Result<Format> format_from_name(std::string_view name, std::string_view field);
