@@ -24,6 +24,7 @@ constexpr std::size_t kHeaderBytes = 4;
 constexpr std::size_t kSmallPartial = 64 << 10;
 constexpr std::size_t kLargestStep = 1 << 20;
 constexpr std::size_t kKeptCapacity = 64 << 10;
+constexpr std::size_t kTlsRecordBytes = 16 << 10;
 
 using Header = std::array<char, kHeaderBytes>;
 
@@ -47,9 +48,16 @@ std::string lost(int error_number) {
 
 }  // namespace
 
-FrameConnection::Impl::Impl(IoThread& io, int socket, FrameLimits limits)
-    : io_(io), peer_(peer_name(socket)), socket_(socket), limits_(limits) {
+FrameConnection::Impl::Impl(IoThread& io, int socket, FrameLimits limits, FrameSecurity security)
+    : io_(io),
+      peer_(peer_name(socket)),
+      security_(std::move(security)),
+      socket_(socket),
+      limits_(limits) {
   configure_stream(socket);
+  if (!security_.context) return;
+  tls_ = std::make_unique<TlsStream>(security_.context, socket, security_.host);
+  shaking_hands_ = true;
 }
 
 void FrameConnection::Impl::start(FrameHandlers handlers) {
@@ -67,10 +75,12 @@ void FrameConnection::Impl::start_on_thread(FrameHandlers handlers) {
   const std::lock_guard lock(mutex_);
   switch (state_) {
     case State::kAdopted:
-      awaiting_room_ = sent_ < outbox_.size();
+      awaiting_room_ = sent_ < outbox_.size() && !tls_;
       state_ = State::kOpen;
       if (!io_.poller().add(shared_from_this(), socket_.get(), awaiting_room_)) {
         close_locked(lost(errno));
+      } else if (tls_) {
+        shake_hands();
       }
       break;
     case State::kClosed:
@@ -91,6 +101,7 @@ void FrameConnection::Impl::on_ready(std::uint32_t events) {
   {
     const std::lock_guard lock(mutex_);
     if (state_ != State::kOpen) return;
+    if (shaking_hands_ && !shake_hands()) return;
     if ((events & EPOLLOUT) != 0 && awaiting_room_) {
       awaiting_room_ = false;
       const bool open = flush_locked();
@@ -99,6 +110,66 @@ void FrameConnection::Impl::on_ready(std::uint32_t events) {
     }
   }
   if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) receive();
+}
+
+/// With the lock held. Whether the handshake is done.
+bool FrameConnection::Impl::shake_hands() {
+  const TlsState state = tls_->handshake();
+  const bool wants_room = state == TlsState::kWantWrite;
+  if (awaiting_room_ != wants_room) {
+    awaiting_room_ = wants_room;
+    io_.poller().watch_writing(this, socket_.get(), wants_room);
+  }
+  switch (state) {
+    case TlsState::kDone:
+      shaking_hands_ = false;
+      return flush_locked();
+    case TlsState::kWantRead:
+    case TlsState::kWantWrite:
+      return false;
+    case TlsState::kClosed:
+    case TlsState::kFailed:
+      break;
+  }
+  if (tls_->failure() == TlsFailure::kPlainPeer) {
+    refuse_mismatch(tls_->reason() + ", and this side does; configure tls on both sides");
+  } else {
+    misfit_ = tls_->failure() != TlsFailure::kBroken;
+    close_locked(tls_->reason());
+  }
+  return false;
+}
+
+/// With the lock held.
+void FrameConnection::Impl::refuse_mismatch(std::string reason) {
+  misfit_ = true;
+  if (!security_.mismatch_answer.empty()) {
+    const std::string& answer = security_.mismatch_answer;
+    const Header header = header_of(answer.size());
+    const std::string frame = std::string(header.data(), header.size()) + answer;
+    static_cast<void>(
+        !::send(socket_.get(), frame.data(), frame.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  }
+  close_locked(std::move(reason));
+}
+
+/// As recv(); has closed the connection where TLS says why.
+ssize_t FrameConnection::Impl::receive_some(std::span<char> buffer) {
+  if (!tls_) return ::recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+  const std::lock_guard lock(mutex_);
+  std::size_t total = 0;
+  TlsTransfer got{TlsState::kDone, 0};
+  // A record that does not fit would wait in the stream, where epoll does not see it.
+  while (got.state == TlsState::kDone && buffer.size() - total >= kTlsRecordBytes) {
+    got = tls_->receive(buffer.subspan(total));
+    total += got.bytes;
+  }
+  if (got.state == TlsState::kWantWrite) await_room();
+  if (total > 0) return static_cast<ssize_t>(total);
+  if (got.state == TlsState::kClosed) return 0;
+  if (got.state == TlsState::kFailed) close_locked(tls_->reason());
+  errno = EAGAIN;
+  return -1;
 }
 
 void FrameConnection::Impl::receive() {
@@ -114,7 +185,7 @@ void FrameConnection::Impl::receive() {
   } else {
     std::memcpy(buffer, partial_.data(), kept);
   }
-  const ssize_t received = ::recv(socket_.get(), buffer + kept, room, MSG_DONTWAIT);
+  const ssize_t received = receive_some({buffer + kept, room});
   if (own_buffer) partial_.resize(kept + static_cast<std::size_t>(std::max<ssize_t>(received, 0)));
   if (received < 0) {
     if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) close(lost(errno));
@@ -144,6 +215,11 @@ std::size_t FrameConnection::Impl::deliver(std::string_view data) {
   while (data.size() - at >= kHeaderBytes) {
     const std::size_t size = announced(data.substr(at));
     if (size > limits_.max_frame_bytes) {
+      if (!tls_ && !security_.mismatch_answer.empty() && begins_tls(data.substr(at))) {
+        const std::lock_guard lock(mutex_);
+        refuse_mismatch("it speaks TLS, and this side does not; configure tls on both sides");
+        return data.size();
+      }
       // The frames before it may end a handshake, and with it the small limit.
       hand_over(frames);
       frames.clear();
@@ -193,7 +269,7 @@ void FrameConnection::Impl::enqueue(std::string_view payload) {
 bool FrameConnection::Impl::send(std::string_view payload) {
   const std::lock_guard lock(mutex_);
   if (!admit(payload.size())) return false;
-  if (sent_ < outbox_.size()) {
+  if (sent_ < outbox_.size() || tls_) {
     enqueue(payload);
     return flush_locked();
   }
@@ -233,10 +309,14 @@ bool FrameConnection::Impl::flush() {
 
 bool FrameConnection::Impl::flush_locked() {
   if (!writable()) return false;
-  if (awaiting_room_ || sent_ == outbox_.size()) return true;
+  if (awaiting_room_ || shaking_hands_ || sent_ == outbox_.size()) return true;
   const iovec piece{outbox_.data() + sent_, outbox_.size() - sent_};
   std::size_t written = 0;
-  if (!write(&piece, 1, written)) return false;
+  if (tls_) {
+    if (!write_tls(std::string_view(outbox_).substr(sent_), written)) return false;
+  } else if (!write(&piece, 1, written)) {
+    return false;
+  }
   sent_ += written;
   if (sent_ < outbox_.size()) {
     if (sent_ > outbox_.size() / 2) {
@@ -267,6 +347,18 @@ bool FrameConnection::Impl::write(const iovec* pieces, std::size_t count, std::s
   return false;
 }
 
+bool FrameConnection::Impl::write_tls(std::string_view data, std::size_t& written) {
+  while (written < data.size()) {
+    const TlsTransfer sent = tls_->send(data.substr(written));
+    written += sent.bytes;
+    if (sent.state == TlsState::kDone) continue;
+    if (sent.state == TlsState::kWantWrite || sent.state == TlsState::kWantRead) return true;
+    close_locked(tls_->failure() == TlsFailure::kNone ? lost(EPIPE) : tls_->reason());
+    return false;
+  }
+  return true;
+}
+
 void FrameConnection::Impl::await_room() {
   if (awaiting_room_ || state_ != State::kOpen) return;
   awaiting_room_ = true;
@@ -283,6 +375,7 @@ void FrameConnection::Impl::close_locked(std::string reason) {
   reason_ = std::move(reason);
   outbox_ = std::string();
   sent_ = 0;
+  if (tls_) tls_->close();
   ::shutdown(socket_.get(), SHUT_WR);
   if (state_ == State::kAdopted) {
     state_ = State::kClosed;
@@ -302,6 +395,7 @@ void FrameConnection::Impl::finish() {
       // what was sent last: the reason of a refusal.
       const std::span<char> waste = io_.poller().receive_buffer();
       static_cast<void>(::recv(socket_.get(), waste.data(), waste.size(), MSG_DONTWAIT));
+      tls_.reset();
       socket_.reset();
     }
     state_ = State::kClosed;
@@ -319,15 +413,21 @@ bool FrameConnection::Impl::closed() const {
   return !writable();
 }
 
+bool FrameConnection::Impl::misfit() const {
+  const std::lock_guard lock(mutex_);
+  return misfit_;
+}
+
 std::size_t FrameConnection::Impl::outbox_bytes() const {
   const std::lock_guard lock(mutex_);
   return outbox_.size() - sent_;
 }
 
 std::shared_ptr<FrameConnection> FrameConnection::adopt(IoThread& io, int socket,
-                                                        FrameLimits limits) {
+                                                        FrameLimits limits,
+                                                        FrameSecurity security) {
   return std::shared_ptr<FrameConnection>(
-      new FrameConnection(std::make_shared<Impl>(io, socket, limits)));
+      new FrameConnection(std::make_shared<Impl>(io, socket, limits, std::move(security))));
 }
 
 FrameConnection::FrameConnection(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -346,6 +446,7 @@ bool FrameConnection::append(std::string_view payload) { return impl_->append(pa
 bool FrameConnection::flush() { return impl_->flush(); }
 void FrameConnection::close(std::string reason) { impl_->close(std::move(reason)); }
 bool FrameConnection::closed() const { return impl_->closed(); }
+bool FrameConnection::misfit() const { return impl_->misfit(); }
 const std::string& FrameConnection::peer() const { return impl_->peer(); }
 std::size_t FrameConnection::outbox_bytes() const { return impl_->outbox_bytes(); }
 

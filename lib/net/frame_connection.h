@@ -18,6 +18,12 @@
 // connection. Memory for a large frame grows with what has arrived of it, not with
 // what was announced.
 //
+// TLS. With a FrameSecurity that holds a context, the TLS handshake comes first; frames
+// sent before it is done wait in the outbox. A peer that speaks plain to a TLS
+// connection, or TLS to a plain one, gets `mismatch_answer` as a plain frame (the
+// former can read it; to the latter it shows at least that this is not TLS) and is
+// closed.
+//
 // The end. Whatever ends the connection (the peer, an error, a bound, close(), the
 // IoThread's stop()), on_closed is called exactly once, on the IoThread, after the
 // last on_frames, and the handlers are destroyed after it. Until then the
@@ -36,6 +42,7 @@
 #include <string_view>
 
 #include "net/io_thread.h"
+#include "net/tls.h"
 
 namespace francine::net {
 
@@ -46,6 +53,12 @@ struct FrameLimits {
 
 /// What a peer may send before it has proved itself.
 inline constexpr FrameLimits kUnprovenLimits{4 << 10, 64 << 10};
+
+struct FrameSecurity {
+  std::shared_ptr<const TlsContext> context;  ///< empty: plain
+  std::string host;                           ///< as dialled; with a client's context
+  std::string mismatch_answer;
+};
 
 /// Called on the IoThread. Must return soon (every other connection waits) and must
 /// not throw.
@@ -58,7 +71,8 @@ class FrameConnection : public std::enable_shared_from_this<FrameConnection> {
  public:
   /// Takes over a connected TCP socket (sets it non-blocking, TCP_NODELAY and
   /// keep-alive). Nothing is read before start(). Any thread.
-  static std::shared_ptr<FrameConnection> adopt(IoThread& io, int socket, FrameLimits limits = {});
+  static std::shared_ptr<FrameConnection> adopt(IoThread& io, int socket, FrameLimits limits = {},
+                                                FrameSecurity security = {});
   ~FrameConnection();
   FrameConnection(const FrameConnection&) = delete;
   FrameConnection& operator=(const FrameConnection&) = delete;
@@ -91,6 +105,9 @@ class FrameConnection : public std::enable_shared_from_this<FrameConnection> {
   void close(std::string reason);
 
   bool closed() const;
+  /// Whether it was closed since the peers do not fit (TLS on one side only, no
+  /// acceptable certificate, no common version): dialling again will not help.
+  bool misfit() const;
   /// The peer's address, "host:port" or "[host]:port".
   const std::string& peer() const;
   /// Bytes in the outbox: what the peer has yet to make room for.

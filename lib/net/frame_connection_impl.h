@@ -21,7 +21,7 @@ namespace francine::net {
 
 class FrameConnection::Impl : public std::enable_shared_from_this<FrameConnection::Impl> {
  public:
-  Impl(IoThread& io, int socket, FrameLimits limits);
+  Impl(IoThread& io, int socket, FrameLimits limits, FrameSecurity security);
 
   void start(FrameHandlers handlers);
   void hand_over(std::span<const std::string_view> frames);
@@ -32,6 +32,7 @@ class FrameConnection::Impl : public std::enable_shared_from_this<FrameConnectio
   bool flush();
   void close(std::string reason);
   bool closed() const;
+  bool misfit() const;
   const std::string& peer() const { return peer_; }
   std::size_t outbox_bytes() const;
 
@@ -50,6 +51,7 @@ class FrameConnection::Impl : public std::enable_shared_from_this<FrameConnectio
 
   void start_on_thread(FrameHandlers handlers);
   void receive();
+  ssize_t receive_some(std::span<char> buffer);
   std::size_t deliver(std::string_view data);
 
   // With the lock held.
@@ -58,6 +60,9 @@ class FrameConnection::Impl : public std::enable_shared_from_this<FrameConnectio
   void enqueue(std::string_view payload);
   bool flush_locked();
   bool write(const iovec* pieces, std::size_t count, std::size_t& written);
+  bool shake_hands();
+  bool write_tls(std::string_view data, std::size_t& written);
+  void refuse_mismatch(std::string reason);
   void await_room();
   void close_locked(std::string reason);
 
@@ -68,8 +73,13 @@ class FrameConnection::Impl : public std::enable_shared_from_this<FrameConnectio
   std::shared_ptr<FrameHandlers> handlers_;
   std::string partial_;  ///< what has arrived of a frame that is not complete
 
+  const FrameSecurity security_;
+
   mutable std::mutex mutex_;
-  base::UniqueFd socket_;  ///< closed on the IoThread, so valid there without the lock
+  base::UniqueFd socket_;           ///< closed on the IoThread, so valid there without the lock
+  std::unique_ptr<TlsStream> tls_;  ///< destroyed with the socket
+  bool shaking_hands_ = false;      ///< the TLS handshake is not done
+  bool misfit_ = false;
   State state_ = State::kAdopted;
   FrameLimits limits_;  ///< written on the IoThread
   std::string reason_;

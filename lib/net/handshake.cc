@@ -17,6 +17,7 @@ constexpr std::uint64_t kProveId = 2;
 constexpr int kOtherProtocol = -32001;
 constexpr int kWrongProof = -32002;
 constexpr int kWrongRole = -32003;
+constexpr int kTlsOnOneSide = -32004;
 
 Role other(Role role) { return role == Role::kMaster ? Role::kWorker : Role::kMaster; }
 
@@ -30,6 +31,8 @@ int code_of(HandshakeFailure failure) {
       return kWrongRole;
     case HandshakeFailure::kMalformed:
       return kRpcInvalidRequest;
+    case HandshakeFailure::kTls:
+      return kTlsOnOneSide;
   }
   return kRpcInvalidRequest;
 }
@@ -42,6 +45,8 @@ HandshakeFailure failure_of(int code) {
       return HandshakeFailure::kSecret;
     case kWrongRole:
       return HandshakeFailure::kRole;
+    case kTlsOnOneSide:
+      return HandshakeFailure::kTls;
     default:
       return HandshakeFailure::kMalformed;
   }
@@ -55,6 +60,15 @@ std::string protocols(std::int64_t theirs, int ours) {
 }  // namespace
 
 std::string_view to_string(Role role) { return role == Role::kMaster ? "master" : "worker"; }
+
+std::string tls_refusal(bool ours_is_tls) {
+  std::string frame;
+  append_error(frame, nullptr, kTlsOnOneSide,
+               ours_is_tls
+                   ? "this side speaks TLS only; configure tls (certificate, key, ca) on both sides"
+                   : "this side does not speak TLS; configure tls on both sides");
+  return frame;
+}
 
 Handshake::Handshake(HandshakeOptions options, const ClusterKeys& keys)
     : options_(options),

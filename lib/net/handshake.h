@@ -19,7 +19,8 @@
 // connection is closed:
 //
 //     -32001 another protocol version    -32002 wrong proof
-//     -32003 not the role expected       -32600 not this exchange at all
+//     -32003 not the role expected       -32004 TLS on one side only
+//     -32600 not this exchange at all
 //
 // Handshake is the exchange alone, without socket or clock: RpcListener and
 // RpcConnector drive it and keep the deadline. Thread safety: one thread.
@@ -48,6 +49,7 @@ enum class HandshakeFailure : std::uint8_t {
   kSecret,     ///< the peer does not know our secret, or refuses our proof
   kRole,       ///< a master met a master, or a worker a worker
   kMalformed,  ///< what came is not this exchange
+  kTls,        ///< TLS on one side only, or no acceptable certificate
 };
 
 struct HandshakeOptions {
@@ -55,6 +57,10 @@ struct HandshakeOptions {
   bool opener = false;          ///< did we open the connection?
   int protocol = kRpcProtocol;  ///< others in tests only
 };
+
+/// The refusal for a peer that speaks plain while `ours_is_tls`, or TLS while it is
+/// not. Sent without TLS in either case.
+std::string tls_refusal(bool ours_is_tls);
 
 class Handshake {
  public:

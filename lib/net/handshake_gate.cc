@@ -21,7 +21,9 @@ void HandshakeGate::start(std::chrono::milliseconds timeout, Done done) {
   });
   connection_->start({[self = shared_from_this()](auto frames) { self->on_frames(frames); },
                       [self = shared_from_this()](const std::string& reason) {
-                        self->finish({false, std::nullopt, reason});
+                        std::optional<HandshakeFailure> failure;
+                        if (self->connection_->misfit()) failure = HandshakeFailure::kTls;
+                        self->finish({false, failure, reason});
                       }});
   if (const auto frame = handshake_.first_frame()) connection_->send(*frame);
 }

@@ -1,7 +1,5 @@
 #include "net/http_body.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -39,9 +37,8 @@ void HttpBody::skip_arrived() {
   if (state_ != State::kLength || left_ > kMaxSkip || must_invite_) return;
   std::array<char, kMaxSkip> waste;
   if (received_.size() < left_) {
-    const ssize_t more =
-        ::recv(socket_.socket(), waste.data(), left_ - received_.size(), MSG_DONTWAIT);
-    if (more > 0) received_.append(waste.data(), static_cast<std::size_t>(more));
+    const std::size_t missing = left_ - received_.size();
+    received_.append(waste.data(), socket_.receive_arrived(std::span(waste).first(missing)));
   }
   if (received_.size() < left_) return;
   received_.erase(0, left_);

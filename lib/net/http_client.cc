@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <list>
 #include <map>
@@ -59,7 +60,8 @@ class Channel {
 
 /// One request under way: what its callbacks need.
 struct Transfer {
-  const HttpCall* call = nullptr;  ///< null: a GET, or the PUT of `source`
+  std::array<char, CURL_ERROR_SIZE> problem{};  ///< curl's words
+  const HttpCall* call = nullptr;               ///< null: a GET, or the PUT of `source`
   const BodySink* sink = nullptr;
   const BodySource* source = nullptr;
   std::uint64_t max_bytes = 0;
@@ -130,7 +132,7 @@ HeaderList list_of(const HttpHeaders& headers) {
 
 class HttpClient::Impl {
  public:
-  explicit Impl(HttpClientOptions options) : options_(options) { initialise_once(); }
+  explicit Impl(HttpClientOptions options) : options_(std::move(options)) { initialise_once(); }
 
   Result<HttpAnswer> perform(const std::string& url, const HttpHeaders& headers, Transfer& transfer,
                              std::optional<std::uint64_t> put_bytes, const std::stop_token& stop) {
@@ -185,6 +187,12 @@ class HttpClient::Impl {
                        static_cast<long>(options_.min_bytes_per_second));
     ::curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, stall_s);
     if (!options_.environment_proxy) ::curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    ::curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.problem.data());
+    ::curl_easy_setopt(easy, CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2);
+    if (!options_.ca_file.empty()) {
+      ::curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
+      ::curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);  // else the system's count as well
+    }
     ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &on_body);
     ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
     if (put_bytes) {
@@ -242,8 +250,12 @@ class HttpClient::Impl {
       return Error{ErrorCode::kCancelled, "The transfer with " + endpoint + " was cancelled."};
     }
     const bool wrong = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+    std::string why = ::curl_easy_strerror(code);
+    if (code == CURLE_SSL_CONNECT_ERROR) why = "it does not complete the TLS handshake";
+    const std::string_view problem = transfer.problem.data();
+    if (!problem.empty() && problem != why) why.append(" (").append(problem).append(")");
     return Error{wrong ? ErrorCode::kInvalidArgument : ErrorCode::kUnavailable,
-                 "The transfer with " + endpoint + " failed: " + ::curl_easy_strerror(code) + "."};
+                 "The transfer with " + endpoint + " failed: " + why + "."};
   }
 
   std::unique_ptr<Channel> take(const std::string& endpoint) {
@@ -306,7 +318,8 @@ class HttpClient::Impl {
   std::map<std::string, double> rates_;
 };
 
-HttpClient::HttpClient(HttpClientOptions options) : impl_(std::make_unique<Impl>(options)) {}
+HttpClient::HttpClient(HttpClientOptions options)
+    : impl_(std::make_unique<Impl>(std::move(options))) {}
 HttpClient::~HttpClient() = default;
 
 Result<HttpAnswer> HttpClient::request(const HttpCall& call, const BodySink& sink,

@@ -38,6 +38,9 @@ struct HttpClientOptions {
   std::size_t max_idle_per_endpoint = 8;  ///< connections kept
   std::size_t max_idle = 256;             ///< connections kept in all
   bool environment_proxy = false;
+  /// Whom https endpoints must have their certificates from, and nobody else; empty:
+  /// whom the system trusts. The certificate must be for the URL's host.
+  std::string ca_file{};
 };
 
 struct HttpAnswer {

@@ -9,12 +9,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <memory>
 #include <string>
 #include <variant>
 
 #include "base/posix.h"
 #include "net/http_head.h"
 #include "net/http_router.h"
+#include "net/tls.h"
 
 namespace francine::net {
 
@@ -27,6 +29,7 @@ struct HttpConnection {
   };
 
   base::UniqueFd socket;
+  std::unique_ptr<TlsStream> tls;  ///< on a TLS port
   std::string address;   ///< the client's, without port
   std::string received;  ///< not yet consumed
   std::size_t scanned = 0;
@@ -42,6 +45,7 @@ struct HttpConnection {
   std::chrono::steady_clock::time_point since;  ///< when it came to this place
   std::list<HttpConnection>::iterator self;
   std::size_t counted_bytes = 0;  ///< of `received`, in the sum of all
+  bool greeting = false;          ///< fresh; a thread takes a step of the TLS handshake
 };
 
 }  // namespace francine::net

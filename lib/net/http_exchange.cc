@@ -31,7 +31,8 @@ HttpExchange::HttpExchange(const HttpServerOptions& options, const std::atomic<b
     : options_(options),
       breaking_off_(breaking_off),
       connection_(connection),
-      socket_(connection.socket.get(), {options.body_grace, options.min_bytes_per_second},
+      socket_(connection.socket.get(), connection.tls.get(),
+              {options.body_grace, options.min_bytes_per_second},
               {options.write_grace, options.min_bytes_per_second}),
       body_(connection.head, connection.received, socket_),
       reusable_(connection.head.keep_alive) {}

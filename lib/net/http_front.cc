@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "net/http_engine.h"
+#include "net/patient_socket.h"
 
 namespace francine::net {
 namespace {
@@ -113,6 +114,7 @@ void HttpFront::accept_some() {
     self->since = Clock::now();
     self->address = peer_address(socket.get());
     self->socket = std::move(socket);
+    if (options_.tls) self->tls = std::make_unique<TlsStream>(options_.tls, self->socket.get());
     epoll_event event = event_of(EPOLLIN | EPOLLONESHOT, &*self);
     if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, self->socket.get(), &event) != 0) close(*self);
   }
@@ -130,17 +132,28 @@ void HttpFront::on_readable(HttpConnection& connection) {
     const std::lock_guard lock(mutex_);
     if (connection.place == Place::kLingering) return discard(connection);
   }
-  const ssize_t received =
-      ::recv(connection.socket.get(), receive_buffer_.data(), receive_buffer_.size(), MSG_DONTWAIT);
+  if (connection.tls && !connection.tls->established()) return greet(connection);
+  const TlsTransfer got =
+      receive_now(connection.socket.get(), connection.tls.get(), receive_buffer_);
   {
     const std::lock_guard lock(mutex_);
-    if (received < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-      return arm(connection);
+    switch (got.state) {
+      case TlsState::kWantRead:
+      case TlsState::kWantWrite:
+        return arm(connection, got.state);
+      case TlsState::kClosed:
+      case TlsState::kFailed:
+        return close(connection);
+      case TlsState::kDone:
+        break;
     }
-    if (received <= 0) return close(connection);
     if (connection.place == Place::kIdle) move_to(connection, Place::kFresh);
   }
-  connection.received.append(receive_buffer_.data(), static_cast<std::size_t>(received));
+  on_received(connection, std::span(receive_buffer_).first(got.bytes));
+}
+
+void HttpFront::on_received(HttpConnection& connection, std::span<const char> bytes) {
+  connection.received.append(bytes.data(), bytes.size());
   switch (examine(connection)) {
     case Examined::kRefused:
       return;
@@ -161,6 +174,28 @@ void HttpFront::on_readable(HttpConnection& connection) {
   }
 }
 
+void HttpFront::greet(HttpConnection& connection) {
+  {
+    const std::lock_guard lock(mutex_);
+    connection.greeting = true;
+  }
+  if (hooks_.greet(connection)) return;
+  const std::lock_guard lock(mutex_);
+  connection.greeting = false;
+  close(connection);
+}
+
+void HttpFront::shake_hands(HttpConnection& connection) {
+  const TlsState state = connection.tls->handshake();
+  if (connection.tls->failure() == TlsFailure::kPlainPeer) {
+    return refuse(connection, {400, "This port speaks TLS: use https instead of http."});
+  }
+  const std::lock_guard lock(mutex_);
+  connection.greeting = false;
+  if (state == TlsState::kClosed || state == TlsState::kFailed) return close(connection);
+  arm(connection, state);
+}
+
 /// With the lock held.
 void HttpFront::discard(HttpConnection& connection) {
   const ssize_t received =
@@ -177,6 +212,10 @@ HttpFront::Examined HttpFront::examine(HttpConnection& connection) {
   std::string& received = connection.received;
   // RFC 9112, 2.2: empty lines before a request are ignored.
   while (connection.scanned == 0 && received.starts_with("\r\n")) received.erase(0, 2);
+  if (!connection.tls && connection.scanned == 0 && !received.empty() && begins_tls(received)) {
+    refuse(connection, {400, "This port does not speak TLS: use http instead of https."});
+    return Examined::kRefused;
+  }
   const auto found = find_head_end(received, connection.scanned);
   const auto* end = std::get_if<std::size_t>(&found);
   connection.head = HttpHead();
@@ -227,8 +266,12 @@ void HttpFront::refuse(HttpConnection& connection, const HttpProblem& problem) {
   HttpResponse answer = error_answer(options_, problem.status, problem.reason);
   if (problem.status == 503) answer.headers.emplace_back("Retry-After", "1");
   const std::string text = last_words(answer, connection.head.method == "HEAD");
-  static_cast<void>(
-      !::send(connection.socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  if (connection.tls && connection.tls->established()) {
+    static_cast<void>(connection.tls->send(text));
+  } else {
+    static_cast<void>(
+        !::send(connection.socket.get(), text.data(), text.size(), MSG_NOSIGNAL | MSG_DONTWAIT));
+  }
   const std::lock_guard lock(mutex_);
   linger(connection);
   if (at(Place::kBusy).empty()) none_busy_.notify_all();
@@ -287,12 +330,19 @@ void HttpFront::count(HttpConnection& connection, std::size_t bytes) {
   connection.counted_bytes = bytes;
 }
 
-void HttpFront::arm(HttpConnection& connection) {
-  epoll_event event = event_of(EPOLLIN | EPOLLONESHOT, &connection);
+void HttpFront::arm(HttpConnection& connection, TlsState wanted) {
+  const std::uint32_t events = wanted == TlsState::kWantWrite ? EPOLLOUT : EPOLLIN;
+  epoll_event event = event_of(events | EPOLLONESHOT, &connection);
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, connection.socket.get(), &event);
 }
 
 void HttpFront::close(HttpConnection& connection) {
+  if (connection.greeting) {
+    // Another thread uses it, and will see that it has ended.
+    ::shutdown(connection.socket.get(), SHUT_RDWR);
+    return;
+  }
+  if (connection.tls) connection.tls->close();
   count(connection, 0);
   at(connection.place).erase(connection.self);  // closes its socket
 }
@@ -301,6 +351,8 @@ void HttpFront::close(HttpConnection& connection) {
 /// bytes resets the connection, which can destroy the answer on its way.
 void HttpFront::linger(HttpConnection& connection) {
   connection.received = std::string();
+  connection.greeting = false;
+  if (connection.tls) connection.tls->close();
   ::shutdown(connection.socket.get(), SHUT_WR);
   move_to(connection, Place::kLingering);
   arm(connection);

@@ -18,6 +18,7 @@
 #include <functional>
 #include <list>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <variant>
 #include <vector>
@@ -36,6 +37,9 @@ class HttpFront {
     std::function<bool(HttpConnection&)> submit;
     /// Requests that have waited too long for a thread.
     std::function<std::vector<HttpConnection*>()> take_overdue;
+    /// Has shake_hands() called for the connection by another thread, as a handshake
+    /// takes long to compute. False: none is free.
+    std::function<bool(HttpConnection&)> greet;
   };
 
   HttpFront(const HttpServerOptions& options, const HttpRouter& router, Hooks hooks,
@@ -50,6 +54,9 @@ class HttpFront {
   /// has yet to come, or the connection was refused (and belongs to the thread).
   enum class Examined : std::uint8_t { kComplete, kIncomplete, kRefused };
   Examined examine(HttpConnection& connection);
+
+  /// Takes the next step of the TLS handshake, and has the rest awaited.
+  void shake_hands(HttpConnection& connection);
 
   /// Takes a connection back that was busy: parks it, or closes it in peace.
   void settle(HttpConnection& connection, bool reusable);
@@ -76,6 +83,8 @@ class HttpFront {
   void accept_some();
   void make_room();
   void on_readable(HttpConnection& connection);
+  void on_received(HttpConnection& connection, std::span<const char> bytes);
+  void greet(HttpConnection& connection);
   void discard(HttpConnection& connection);
   void end_overdue();
   void wake();
@@ -84,7 +93,7 @@ class HttpFront {
   std::list<HttpConnection>& at(Place place) { return places_[static_cast<std::size_t>(place)]; }
   std::size_t connections() const;
   void move_to(HttpConnection& connection, Place place);
-  void arm(HttpConnection& connection);
+  void arm(HttpConnection& connection, TlsState wanted = TlsState::kWantRead);
   void close(HttpConnection& connection);
   void count(HttpConnection& connection, std::size_t bytes);
   void linger(HttpConnection& connection);

@@ -1,5 +1,6 @@
 #include "net/http_server.h"
 
+#include <array>
 #include <atomic>
 #include <mutex>
 #include <stdexcept>
@@ -40,6 +41,16 @@ class HttpServer::Impl {
       return pool_->submit(connection, has_reserve(connection));
     };
     hooks.take_overdue = [this] { return pool_->take_overdue(); };
+    if (options_.tls) {
+      // Two threads at most, with the pool's reserve. Nobody waits too long there: the
+      // front ends what takes longer than header_timeout.
+      greeters_ = std::make_unique<HttpPool>(
+          HttpPool::Limits{1, options_.max_connections, options_.header_timeout},
+          [this](HttpConnection& connection) { front_->shake_hands(connection); });
+      hooks.greet = [this](HttpConnection& connection) {
+        return greeters_->submit(connection, true);
+      };
+    }
     front_ = std::make_unique<HttpFront>(options_, router_, std::move(hooks),
                                          std::move(listening).value());
     front_->start();
@@ -60,12 +71,14 @@ class HttpServer::Impl {
       front_->await_idle();
     }
     pool_->stop();
+    if (greeters_) greeters_->stop();
     front_->stop();
   }
 
  private:
   void serve(HttpConnection& connection) {
     bool reusable = engine_.serve(connection);
+    take_decrypted(connection);
     // Requests that came without waiting for answers are served in a row.
     while (reusable && !connection.received.empty()) {
       switch (front_->examine(connection)) {
@@ -75,9 +88,21 @@ class HttpServer::Impl {
           return front_->settle(connection, true);
         case HttpFront::Examined::kComplete:
           reusable = engine_.serve(connection);
+          take_decrypted(connection);
       }
     }
     front_->settle(connection, reusable);
+  }
+
+  /// What the front would not see at the socket: the rest of a record that held the
+  /// end of a body.
+  static void take_decrypted(HttpConnection& connection) {
+    std::array<char, 4096> piece;
+    while (connection.tls && connection.tls->has_pending()) {
+      const TlsTransfer got = connection.tls->receive(piece);
+      if (got.state != TlsState::kDone) return;
+      connection.received.append(piece.data(), got.bytes);
+    }
   }
 
   const HttpServerOptions options_;
@@ -87,6 +112,7 @@ class HttpServer::Impl {
   // The front's thread uses the pool, the pool's threads use the front: both end in
   // stop(), before either is destroyed.
   std::unique_ptr<HttpPool> pool_;
+  std::unique_ptr<HttpPool> greeters_;  ///< with TLS
   std::unique_ptr<HttpFront> front_;
   std::mutex stop_mutex_;
   bool stopped_ = false;

@@ -20,6 +20,10 @@
 // segments that are "." or ".." or hold "/", "\", NUL or another control character
 // once decoded, are refused with 400: a capture can be part of a file name.
 //
+// With `tls`, the port speaks TLS only. Handshakes count to header_timeout and have
+// threads of their own, on which nobody is waited for. Who speaks plain HTTP to a TLS
+// port, or TLS to a plain one, is told so with 400, in plain text.
+//
 // Thread safety: route() before start(); everything else from any thread.
 
 #ifndef FRANCINE_NET_HTTP_SERVER_H
@@ -40,6 +44,8 @@
 #include <francine/result.h>
 
 namespace francine::net {
+
+class TlsContext;
 
 /// Takes a piece of an answer. False: the client is gone; stop.
 using HttpSink = std::function<bool(std::string_view piece)>;
@@ -114,6 +120,8 @@ struct HttpServerOptions {
   std::chrono::milliseconds body_grace = std::chrono::seconds(10);
   std::chrono::milliseconds write_grace = std::chrono::seconds(30);
   std::uint64_t min_bytes_per_second = 1024;
+
+  std::shared_ptr<const TlsContext> tls;  ///< a server's (tls.h); empty: plain HTTP
 
   /// The body of answers that the server itself gives: 400, 404, 405, 408, 413,
   /// 431, 500, 501, 503 and so on. Called from several threads. Empty: JSON,

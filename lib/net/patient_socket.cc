@@ -13,6 +13,17 @@ namespace francine::net {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
+TlsTransfer receive_now(int socket, TlsStream* tls, std::span<char> buffer) {
+  if (tls != nullptr) return tls->receive(buffer);
+  for (;;) {
+    const ssize_t received = ::recv(socket, buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (received > 0) return {TlsState::kDone, static_cast<std::size_t>(received)};
+    if (received == 0) return {TlsState::kClosed, 0};
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return {TlsState::kWantRead, 0};
+    if (errno != EINTR) return {TlsState::kFailed, 0};
+  }
+}
+
 /// False when patience is over or the wait failed.
 bool PatientSocket::wait(Direction& direction, short events) {
   const auto& [grace, rate] = direction.patience;
@@ -30,22 +41,47 @@ bool PatientSocket::wait(Direction& direction, short events) {
 
 Result<std::size_t> PatientSocket::receive(std::span<char> buffer) {
   for (;;) {
-    const ssize_t received = ::recv(socket_, buffer.data(), buffer.size(), MSG_DONTWAIT);
-    if (received >= 0) {
-      receiving_.moved += static_cast<std::uint64_t>(received);
-      return static_cast<std::size_t>(received);
+    const TlsTransfer got = receive_now(socket_, tls_, buffer);
+    switch (got.state) {
+      case TlsState::kDone:
+        receiving_.moved += got.bytes;
+        return got.bytes;
+      case TlsState::kClosed:
+        return std::size_t{0};
+      case TlsState::kFailed:
+        return Error{ErrorCode::kUnavailable, "The connection is lost."};
+      case TlsState::kWantRead:
+      case TlsState::kWantWrite:
+        break;
     }
-    if (errno == EINTR) continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK) {
-      return Error{ErrorCode::kUnavailable, "The connection is lost."};
-    }
-    if (!wait(receiving_, POLLIN)) {
+    if (!wait(receiving_, got.state == TlsState::kWantRead ? POLLIN : POLLOUT)) {
       return Error{ErrorCode::kUnavailable, "The body comes too slowly."};
     }
   }
 }
 
+std::size_t PatientSocket::receive_arrived(std::span<char> buffer) {
+  const TlsTransfer got = receive_now(socket_, tls_, buffer);
+  return got.state == TlsState::kDone ? got.bytes : 0;
+}
+
+bool PatientSocket::send_by_tls(std::string_view data) {
+  while (!broken_ && !data.empty()) {
+    const TlsTransfer sent = tls_->send(data);
+    if (sent.state == TlsState::kDone) {
+      sending_.moved += sent.bytes;
+      data.remove_prefix(sent.bytes);
+    } else if (sent.state == TlsState::kWantWrite) {
+      broken_ = !wait(sending_, POLLOUT);
+    } else {
+      broken_ = sent.state != TlsState::kWantRead || !wait(sending_, POLLIN);
+    }
+  }
+  return !broken_;
+}
+
 bool PatientSocket::send(std::string_view first, std::string_view second) {
+  if (tls_ != nullptr) return send_by_tls(first) && send_by_tls(second);
   while (!broken_ && !(first.empty() && second.empty())) {
     const std::array<iovec, 2> pieces = {iovec{const_cast<char*>(first.data()), first.size()},
                                          iovec{const_cast<char*>(second.data()), second.size()}};

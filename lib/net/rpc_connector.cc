@@ -131,7 +131,9 @@ class RpcConnector::Impl : public std::enable_shared_from_this<RpcConnector::Imp
 
   void prove(int socket, Clock::time_point deadline) {
     ++attempt_;
-    auto connection = FrameConnection::adopt(io_, socket, kUnprovenLimits);
+    auto connection =
+        FrameConnection::adopt(io_, socket, kUnprovenLimits,
+                               {options_.tls, options_.host, tls_refusal(options_.tls != nullptr)});
     gate_ = std::make_shared<HandshakeGate>(
         io_, std::move(connection), HandshakeOptions{options_.role, true}, keys_, options_.limits);
     const auto left =

@@ -2,8 +2,9 @@
 //
 // start() begins to dial. An attempt ends in one event: on_connection, or
 // on_failure. After kUnreachable the connector goes on by itself, with exponential
-// back-off; after kRefused (wrong secret, other protocol: trying again will not
-// help) and after on_connection it rests until redial().
+// back-off; after kRefused (wrong secret, other protocol, no TLS or a certificate
+// that is not acceptable: trying again will not help) and after on_connection it rests until
+// redial().
 //
 // Back-off: attempt n waits min(first * 2^n, longest), times a random factor from
 // 0.5 to 1, so that a thousand workers do not come back in step. It starts over
@@ -39,6 +40,8 @@ struct RpcConnectorOptions {
   std::chrono::milliseconds first_backoff = std::chrono::milliseconds(100);
   std::chrono::milliseconds longest_backoff = std::chrono::seconds(10);
   std::uint64_t seed = 0;  ///< of the random factor; workers need different ones
+  /// A client's; empty: plain. The certificate must be for `host`.
+  std::shared_ptr<const TlsContext> tls;
 };
 
 struct ConnectFailure {

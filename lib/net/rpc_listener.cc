@@ -71,7 +71,8 @@ class RpcListener::Impl : public std::enable_shared_from_this<RpcListener::Impl>
       int error = 0;
       base::UniqueFd socket = accept_stream(socket_.native_handle(), error);
       if (!socket) return error == 0;
-      admit(FrameConnection::adopt(io_, socket.release(), kUnprovenLimits));
+      admit(FrameConnection::adopt(io_, socket.release(), kUnprovenLimits,
+                                   {options_.tls, "", tls_refusal(options_.tls != nullptr)}));
     }
     return true;
   }

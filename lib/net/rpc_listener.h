@@ -3,8 +3,8 @@
 //
 // A stranger gets kUnprovenLimits and handshake_timeout, and at most max_unproven
 // of them are kept: one more, and the one that has taken longest is closed, so
-// garbage cannot lock members out. Everything that is refused is reported to
-// on_refused and nobody else notices.
+// garbage cannot lock members out. With `tls`, its handshake is part of that time. Everything that
+// is refused is reported to on_refused and nobody else notices.
 //
 // Thread safety: start, stop and port may be called from any thread; the callbacks
 // run on the IoThread, must return soon and must not throw.
@@ -35,6 +35,7 @@ struct RpcListenerOptions {
   FrameLimits limits;      ///< of connections that have proved themselves
   std::chrono::milliseconds handshake_timeout = std::chrono::seconds(10);
   std::size_t max_unproven = 4096;
+  std::shared_ptr<const TlsContext> tls;  ///< a server's; empty: plain
 };
 
 struct RpcListenerEvents {

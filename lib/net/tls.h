@@ -76,6 +76,13 @@ class TlsContext {
   std::string ca_file_;
 };
 
+/// Both sides of a member of the farm, which serves and dials; none without files.
+struct TlsContexts {
+  std::shared_ptr<const TlsContext> server;
+  std::shared_ptr<const TlsContext> client;
+};
+Result<TlsContexts> tls_contexts(const TlsFiles& files);
+
 enum class TlsState : std::uint8_t {
   kDone,       ///< the handshake is complete; bytes were moved
   kWantRead,   ///< repeat when the socket is readable

@@ -261,6 +261,16 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::client(const std::string& 
   return std::shared_ptr<const TlsContext>(new TlsContext(context.release(), false, ca_file));
 }
 
+Result<TlsContexts> tls_contexts(const TlsFiles& files) {
+  TlsContexts contexts;
+  if (!files.enabled()) return contexts;
+  auto server = TlsContext::server(files);
+  if (!server.ok()) return server.error();
+  auto client = TlsContext::client(files.ca);
+  if (!client.ok()) return client.error();
+  return TlsContexts{std::move(*server), std::move(*client)};
+}
+
 bool TlsContext::certifies(const std::string& host) const {
   X509* const own = ::SSL_CTX_get0_certificate(native_);
   if (own == nullptr) return false;

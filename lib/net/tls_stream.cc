@@ -113,6 +113,8 @@ class TlsStream::Impl {
 
   void close() {
     if (failure_ != TlsFailure::kNone || !established()) return;
+    // A second call would wait for the peer's.
+    if ((::SSL_get_shutdown(ssl_) & SSL_SENT_SHUTDOWN) != 0) return;
     ::ERR_clear_error();
     static_cast<void>(::SSL_shutdown(ssl_));
     ::ERR_clear_error();
