@@ -41,6 +41,7 @@
 #include <francine/producer.h>
 #include <francine/result.h>
 #include <francine/scheduler.h>
+#include <francine/tls_files.h>
 
 namespace francine {
 
@@ -95,6 +96,9 @@ struct MasterOptions {
   std::uint16_t resource_port = 0;
   /// Proved by both sides before anything else; empty: a random one.
   std::string cluster_secret{};
+  /// With these, both ports speak TLS; workers that this master starts get the same
+  /// files. The certificate must be for bind_address then, as that is what they dial.
+  TlsFiles tls{};
 
   /// How often workers are asked for a sign of life; three periods without one
   /// and a worker is lost.
@@ -117,19 +121,25 @@ struct ResourceRequest {
   std::string dst{};
 };
 
+inline constexpr std::size_t kMaxIdempotencyKey = 255;
+
 struct SessionRequest {
   std::string producer{};
   Format format = Format::kPng;
   std::vector<ResourceRequest> resources{};
-  std::string owner{};        ///< the user; sessions of others are "not found"
+  std::string owner{};      ///< the user; sessions of others are "not found"
   bool unrecorded = false;  ///< deleted when its last handle is gone
+  /// Not empty: a request with the owner and key of an earlier one, whose session still
+  /// exists, gets that one. At most kMaxIdempotencyKey bytes.
+  std::string idempotency_key{};
 };
 
 struct ExecutionRequest {
-  std::uint32_t parallel = 1;  ///< shares: 1 to Limits::max_parallel
-  std::string update{};          ///< JSON object text, or empty; stays for later executions
-  std::uint64_t seed = 0;      ///< the same seed renders the same picture
-  std::int32_t priority = 0;   ///< -100 to 100; higher goes first
+  std::uint32_t parallel = 1;     ///< shares: 1 to Limits::max_parallel
+  std::string update{};           ///< JSON object text, or empty; stays for later executions
+  std::uint64_t seed = 0;         ///< the same seed renders the same picture
+  std::int32_t priority = 0;      ///< -100 to 100; higher goes first
+  std::string idempotency_key{};  ///< as of a session, among the executions of one
 };
 
 enum class ExecutionState : std::uint8_t { kRunning, kFinished, kFailed, kCancelled };

@@ -16,6 +16,7 @@
 #include <francine/log.h>
 #include <francine/producer.h>
 #include <francine/result.h>
+#include <francine/tls_files.h>
 
 namespace francine {
 
@@ -37,6 +38,8 @@ struct WorkerOptions {
   /// The host name under which others reach the resource port; empty: bind_address,
   /// or this machine's name where that is 0.0.0.0 or "::".
   std::string advertised_host{};
+  /// With these, the master is dialled and the resource port served with TLS.
+  TlsFiles tls{};
   /// Holds fetched resources. Empty: a temporary directory, removed at the end.
   std::filesystem::path data_dir{};
   /// Partials that this worker keeps for merging before it stops producing more.
@@ -57,7 +60,7 @@ Result<WorkerOptions> worker_options_from(int argc, const char* const* argv);
 
 class Worker {
  public:
-  /// Checks the options, opens the resource port and starts to connect, with
+  /// Checks the options and the TLS files, opens the resource port and starts to connect, with
   /// back-off, until the master answers. kInvalidArgument names the option that
   /// is wrong; kUnavailable: the port is in use or the directory not writable.
   static Result<std::unique_ptr<Worker>> start(WorkerOptions options);

@@ -55,7 +55,8 @@ Gateway::Gateway(CoreLoop& loop, GatewayOptions options)
 Gateway::~Gateway() { stop(); }
 
 Result<std::uint16_t> Gateway::listen(const std::string& address, std::uint16_t port,
-                                      const net::ClusterKeys& keys) {
+                                      const net::ClusterKeys& keys,
+                                      std::shared_ptr<const net::TlsContext> tls) {
   io_ = std::make_unique<net::IoThread>();
   io_->set_batch_end([this] {
     const std::lock_guard lock(batch_mutex_);
@@ -66,6 +67,7 @@ Result<std::uint16_t> Gateway::listen(const std::string& address, std::uint16_t 
   options.bind_address = address;
   options.port = port;
   options.limits = kLinkLimits;
+  options.tls = std::move(tls);
   net::RpcListenerEvents events;
   events.on_connection = [this](std::shared_ptr<net::FrameConnection> connection) {
     const auto added = add_connection();

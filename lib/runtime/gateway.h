@@ -50,9 +50,11 @@ class Gateway {
   Gateway(const Gateway&) = delete;
   Gateway& operator=(const Gateway&) = delete;
 
-  /// Opens the port where workers dial in. kUnavailable names it and why not.
+  /// Opens the port where workers dial in; with a server's `tls`, by TLS only. kUnavailable names
+  /// it and why not.
   Result<std::uint16_t> listen(const std::string& address, std::uint16_t port,
-                               const net::ClusterKeys& keys);
+                               const net::ClusterKeys& keys,
+                               std::shared_ptr<const net::TlsContext> tls);
   /// Where workers find the master's resources, told in every Welcome.
   void set_endpoint(std::string endpoint) { endpoint_ = std::move(endpoint); }
 

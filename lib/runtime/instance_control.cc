@@ -106,6 +106,7 @@ instances::LaunchSpec InstanceControl::spec_of(instances::InstanceId id) const {
   worker.master_port = options_.master_port;
   worker.slots = options_.slots;
   worker.data_dir = options_.data_dir / spec.name;
+  worker.tls = options_.tls;  // also where paths are relative: workers inherit the directory
   worker.orphan_timeout = kLocalOrphanTimeout;
   spec.arguments = launch_arguments(worker);
   return spec;

@@ -25,6 +25,7 @@
 #include <francine/instance_manager.h>
 #include <francine/log.h>
 #include <francine/result.h>
+#include <francine/tls_files.h>
 
 #include "core/state.h"
 #include "instances/backend.h"
@@ -43,6 +44,7 @@ struct InstanceControlOptions {
   std::uint32_t slots = 1;         ///< of each worker
   std::string master_host;
   std::uint16_t master_port = 0;
+  TlsFiles tls;
   instances::StartInProcess start_in_process;
   LogSink log;
 };

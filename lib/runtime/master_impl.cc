@@ -173,16 +173,28 @@ Result<void> Master::Impl::open_ports(const instances::BackendDescription& backe
     return {};
   }
   const net::ClusterKeys keys(options_.cluster_secret);
-  http_blobs_ = std::make_unique<runtime::HttpBlobs>(keys);
+  auto tls = net::tls_contexts(options_.tls);
+  if (!tls) return tls.error();
+  const std::string dialled = runtime::dialled_host(options_.bind_address);
+  if (tls->server && backend.starts_instances() && !tls->server->certifies(dialled)) {
+    return wrong_option("the certificate " + options_.tls.certificate + " is for " +
+                        tls->server->certified_names() + ", but the workers of this machine dial " +
+                        dialled + "; make one that names it as well");
+  }
+  runtime::HttpBlobsOptions fetching;
+  fetching.client.ca_file = options_.tls.ca;
+  http_blobs_ = std::make_unique<runtime::HttpBlobs>(keys, std::move(fetching));
   runtime::ResourceServerOptions server;
   server.bind_address = options_.bind_address;
   server.port = options_.resource_port;
   server.resources = resources_.get();
+  server.tls = tls->server;
   auto started = runtime::ResourceServer::start(server, keys);
   if (!started) return started.error();
   resource_server_ = std::move(started).value();
-  gateway_->set_endpoint(runtime::endpoint_of(options_.bind_address, resource_server_->port()));
-  auto port = gateway_->listen(options_.bind_address, options_.port, keys);
+  gateway_->set_endpoint(runtime::endpoint_of(options_.bind_address, resource_server_->port(),
+                                              options_.tls.enabled()));
+  auto port = gateway_->listen(options_.bind_address, options_.port, keys, tls->server);
   if (!port) return port.error();
   const std::lock_guard lock(mutex_);
   info_.port = *port;
@@ -199,8 +211,9 @@ Result<void> Master::Impl::start_instances(const instances::BackendDescription& 
   control.cluster_secret = options_.cluster_secret;
   control.data_dir = data_dir_.path() / "workers";
   control.slots = options_.slots_per_worker;
-  control.master_host = options_.bind_address;
+  control.master_host = runtime::dialled_host(options_.bind_address);
   control.master_port = info().port;
+  control.tls = options_.tls;
   control.log = options_.log;
   control.start_in_process = [this](const instances::LaunchSpec& spec,
                                     instances::OnInstanceEnd) -> Result<std::shared_ptr<void>> {

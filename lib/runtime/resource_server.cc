@@ -77,9 +77,26 @@ bool send_file(int file, std::uint64_t size, const net::HttpSink& sink) {
 
 }  // namespace
 
-std::string endpoint_of(const std::string& host, std::uint16_t port) {
+std::string endpoint_of(const std::string& host, std::uint16_t port, bool tls) {
   const bool bare_ipv6 = host.find(':') != std::string::npos && host.front() != '[';
-  return "http://" + (bare_ipv6 ? '[' + host + ']' : host) + ':' + std::to_string(port);
+  return (tls ? "https://" : "http://") + (bare_ipv6 ? '[' + host + ']' : host) + ':' +
+         std::to_string(port);
+}
+
+std::string dialled_host(const std::string& bind_address) {
+  if (bind_address == "0.0.0.0") return "127.0.0.1";
+  return bind_address == "::" ? "::1" : bind_address;
+}
+
+std::string reached_at(const std::string& endpoint, const std::string& host) {
+  for (const std::string_view any : {"://0.0.0.0:", "://[::]:"}) {
+    const std::size_t found = endpoint.find(any);
+    if (found == std::string::npos) continue;
+    const bool bare_ipv6 = host.find(':') != std::string::npos && host.front() != '[';
+    return endpoint.substr(0, found) + "://" + (bare_ipv6 ? '[' + host + ']' : host) + ':' +
+           endpoint.substr(found + any.size());
+  }
+  return endpoint;
 }
 
 class ResourceServer::Impl {
@@ -102,6 +119,7 @@ class ResourceServer::Impl {
     http.bind_address = options.bind_address;
     http.port = options.port;
     http.max_threads = options.max_threads;
+    http.tls = options.tls;
     return http;
   }
 

@@ -24,6 +24,7 @@
 #include <francine/result.h>
 
 #include "net/cluster_keys.h"
+#include "net/tls.h"
 #include "resources/content_store.h"
 #include "runtime/partial_store.h"
 
@@ -33,6 +34,7 @@ struct ResourceServerOptions {
   std::string bind_address = "127.0.0.1";
   std::uint16_t port = 0;  ///< 0: a free one
   std::size_t max_threads = 128;
+  std::shared_ptr<const net::TlsContext> tls;  ///< a server's; empty: plain
   /// What is served; null: none of that kind. Must outlive the server.
   const PartialStore* partials = nullptr;
   const resources::ContentStore* resources = nullptr;
@@ -44,8 +46,16 @@ inline constexpr std::string_view kGetPartial = "GET partial";
 inline constexpr std::string_view kGetPicture = "GET picture";
 inline constexpr std::string_view kGetResource = "GET resource";
 
-/// "http://host:port"; an IPv6 address gets its brackets.
-std::string endpoint_of(const std::string& host, std::uint16_t port);
+/// "http://host:port", or "https://" with TLS; an IPv6 address gets its brackets.
+std::string endpoint_of(const std::string& host, std::uint16_t port, bool tls = false);
+
+/// Where a port bound to this address is reached on its own machine: the address, or
+/// loopback for one that means all of them ("0.0.0.0", "::").
+std::string dialled_host(const std::string& bind_address);
+
+/// An endpoint of the peer whose host was reached as `host`: who is bound to all its
+/// addresses does not know under which one others reach it, and says 0.0.0.0.
+std::string reached_at(const std::string& endpoint, const std::string& host);
 
 class ResourceServer {
  public:

@@ -61,6 +61,7 @@ class TcpWorkerLink : public WorkerLink {
 struct TcpMasterLinkOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 0;
+  std::shared_ptr<const net::TlsContext> tls;  ///< a client's; empty: plain
   /// Since start() or the last life's end, without a Welcome.
   std::chrono::milliseconds orphan_timeout = std::chrono::minutes(10);
   /// A connected master has this long to answer Join.
@@ -75,8 +76,8 @@ struct TcpMasterLinkEvents {
   /// A life that was welcomed is over; another one is tried for.
   std::function<void(const std::string& reason)> on_lost;
   /// No more lives. kUnauthenticated: the secret is wrong; kConflict: the master
-  /// refused the first join, or speaks another protocol; kUnavailable: orphaned.
-  /// The last call (after on_lost, if a life was under way).
+  /// refused the first join, or speaks another protocol, or TLS where we do not; kUnavailable:
+  /// orphaned. The last call (after on_lost, if a life was under way).
   std::function<void(const Error& error)> on_ended;
   /// Something for the log: attempts that fail, refusals that are tried again.
   std::function<void(LogLevel level, const std::string& line)> on_note;

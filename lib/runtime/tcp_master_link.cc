@@ -97,6 +97,7 @@ void TcpMasterLink::Impl::dial() {
   dialling.host = options_.host;
   dialling.port = options_.port;
   dialling.limits = kLinkLimits;
+  dialling.tls = options_.tls;
   dialling.first_backoff = options_.first_backoff;
   dialling.longest_backoff = options_.longest_backoff;
   dialling.seed = std::random_device{}();

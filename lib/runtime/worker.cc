@@ -78,10 +78,7 @@ std::string reachable_host(const WorkerOptions& options) {
 class Worker::Impl {
  public:
   explicit Impl(WorkerOptions options)
-      : options_(std::move(options)),
-        keys_(options_.cluster_secret),
-        log_(options_.log),
-        blobs_(keys_) {
+      : options_(std::move(options)), keys_(options_.cluster_secret), log_(options_.log) {
     options_.cluster_secret.clear();
     if (options_.name.empty()) options_.name = default_name();
     if (options_.slots == 0) options_.slots = std::max(1U, std::thread::hardware_concurrency());
@@ -116,7 +113,7 @@ class Worker::Impl {
   WorkerOptions options_;
   const net::ClusterKeys keys_;
   runtime::LogRing log_;
-  runtime::HttpBlobs blobs_;
+  std::unique_ptr<runtime::HttpBlobs> blobs_;
   runtime::DataDir data_;
   net::IoThread io_;
   std::unique_ptr<runtime::TcpMasterLink> link_;
@@ -129,15 +126,27 @@ class Worker::Impl {
 };
 
 Result<void> Worker::Impl::start() {
+  auto tls = net::tls_contexts(options_.tls);
+  if (!tls.ok()) return tls.error();
+  if (tls->server && !tls->server->certifies(reachable_host(options_))) {
+    return wrong_option("the certificate " + options_.tls.certificate + " is for " +
+                        tls->server->certified_names() + ", but others reach this worker as " +
+                        reachable_host(options_) +
+                        "; make one that names it, or set the advertised host");
+  }
   if (auto made = data_.make(options_.data_dir, "worker"); !made.ok()) return made;
+  runtime::HttpBlobsOptions fetching;
+  fetching.client.ca_file = options_.tls.ca;
+  blobs_ = std::make_unique<runtime::HttpBlobs>(keys_, std::move(fetching));
   runtime::TcpMasterLinkOptions dialling;
   dialling.host = options_.master_host;
   dialling.port = options_.master_port;
   dialling.orphan_timeout = options_.orphan_timeout;
+  dialling.tls = tls->client;
   link_ = std::make_unique<runtime::TcpMasterLink>(io_, dialling, keys_);
   auto runner = runtime::TaskRunner::make(
       {.slots = options_.slots, .producers = options_.producers, .data_dir = data_.path()}, *link_,
-      blobs_, log_);
+      *blobs_, log_);
   if (!runner.ok()) return runner.error();
   runner_ = std::move(*runner);
 
@@ -146,6 +155,7 @@ Result<void> Worker::Impl::start() {
   serving.port = options_.resource_port;
   serving.partials = runner_->partials().get();
   serving.resources = &runner_->resources();
+  serving.tls = tls->server;
   auto server = runtime::ResourceServer::start(serving, keys_);
   if (!server.ok()) return server.error();
   server_ = std::move(*server);
@@ -158,13 +168,15 @@ void Worker::Impl::join() {
   runtime::Join join;
   join.name = options_.name;
   join.arithmetic = producers::arithmetic();
-  join.endpoint = runtime::endpoint_of(reachable_host(options_), server_->port());
+  join.endpoint =
+      runtime::endpoint_of(reachable_host(options_), server_->port(), options_.tls.enabled());
   join.slots = options_.slots;
   join.partial_budget_bytes = options_.partial_budget_bytes;
   join.process_id = ::getpid();
   runtime::TcpMasterLinkEvents events;
   events.on_message = [this, master](runtime::MasterMessage&& message) {
-    if (std::holds_alternative<runtime::Welcome>(message)) {
+    if (auto* welcome = std::get_if<runtime::Welcome>(&message)) {
+      welcome->endpoint = runtime::reached_at(welcome->endpoint, options_.master_host);
       log_.add(LogLevel::kInfo, "worker " + options_.name + " joined the master at " + master);
     }
     runner_->handle(std::move(message));

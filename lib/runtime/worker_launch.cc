@@ -8,12 +8,20 @@ namespace francine {
 namespace runtime {
 
 std::vector<std::string> launch_arguments(const WorkerOptions& options) {
-  return {"--name",           options.name,
-          "--master-host",    options.master_host,
-          "--port",           std::to_string(options.master_port),
-          "--slots",          std::to_string(options.slots),
-          "--data-dir",       options.data_dir.string(),
-          "--orphan-timeout", std::to_string(options.orphan_timeout.count())};
+  std::vector<std::string> arguments = {
+      "--name",           options.name,
+      "--master-host",    options.master_host,
+      "--port",           std::to_string(options.master_port),
+      "--slots",          std::to_string(options.slots),
+      "--data-dir",       options.data_dir.string(),
+      "--orphan-timeout", std::to_string(options.orphan_timeout.count())};
+  const auto add = [&](const char* flag, const std::string& file) {
+    if (!file.empty()) arguments.insert(arguments.end(), {flag, file});
+  };
+  add("--tls-certificate", options.tls.certificate);
+  add("--tls-key", options.tls.key);
+  add("--tls-ca", options.tls.ca);
+  return arguments;
 }
 
 }  // namespace runtime
@@ -32,6 +40,9 @@ bool read_argument(std::string_view flag, std::string_view value, WorkerOptions&
   if (flag == "--port") return read_number(value, options.master_port);
   if (flag == "--slots") return read_number(value, options.slots);
   if (flag == "--data-dir") return options.data_dir = std::string(value), true;
+  if (flag == "--tls-certificate") return options.tls.certificate = value, true;
+  if (flag == "--tls-key") return options.tls.key = value, true;
+  if (flag == "--tls-ca") return options.tls.ca = value, true;
   std::int64_t milliseconds = 0;
   if (flag != "--orphan-timeout" || !read_number(value, milliseconds)) return false;
   options.orphan_timeout = std::chrono::milliseconds(milliseconds);

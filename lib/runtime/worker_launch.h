@@ -15,8 +15,8 @@ namespace francine::runtime {
 /// Where the secret is: not among the arguments, which everybody on a machine sees.
 inline constexpr const char* kSecretVariable = "FRANCINE_CLUSTER_SECRET";
 
-/// The arguments that tell a worker name, master, slots, data directory and orphan
-/// timeout.
+/// The arguments that tell a worker name, master, slots, data directory, orphan
+/// timeout and the files of TLS.
 std::vector<std::string> launch_arguments(const WorkerOptions& options);
 
 }  // namespace francine::runtime
