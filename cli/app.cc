@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
 #include <cstdio>
 
 #include "cli/exit_codes.h"
@@ -38,6 +39,14 @@ constexpr const char* kFooter =
     "  4  the server wants to know who asks (francine login), or refuses this user\n"
     "  5  there is no such session, execution or path\n"
     "  130  interrupted by Ctrl-C (128 and the number of the signal)\n";
+
+/// CLI11 reads -1 and 2^64 as other numbers.
+std::string is_seed(std::string& text) {
+  std::uint64_t seed = 0;
+  const auto [rest, failure] = std::from_chars(text.data(), text.data() + text.size(), seed);
+  const bool good = failure == std::errc{} && rest == text.data() + text.size();
+  return good ? "" : text + " is no integer from 0 to 2^64 - 1";
+}
 
 CLI::App* add_command(CLI::App& app, Arguments& arguments, Command command, const char* name,
                       const char* description, const char* footer = "") {
@@ -134,7 +143,7 @@ void add_render(CLI::App& app, Arguments& arguments) {
       ->add_option("--seed", arguments.seed,
                    "another seed, other noise; the same seed, the same picture")
       ->type_name("N")
-      ->check(CLI::NonNegativeNumber.description(""))
+      ->check(CLI::Validator(is_seed, ""))
       ->capture_default_str();
   command->add_option("--priority", arguments.priority, "-100 to 100; higher goes first")
       ->type_name("N")

@@ -24,6 +24,9 @@ std::uint32_t percent(const Progress& progress) {
                                     progress.total);
 }
 
+/// What can be said before then is wrong, and whoever waits so briefly does not ask.
+constexpr milliseconds kTooEarly{1000};
+
 bool merging(const Progress& progress) {
   return progress.total > 0 && progress.done >= progress.total;
 }
@@ -31,16 +34,19 @@ bool merging(const Progress& progress) {
 }  // namespace
 
 void Estimate::observe(milliseconds elapsed, std::uint32_t done) {
-  if (done != now_.done) past_.push_back({elapsed, done});
+  if (done != now_.done) {
+    if (now_.elapsed > past_.back().elapsed) past_.push_back(now_);  // so long it stood still
+    past_.push_back({elapsed, done});
+  }
   now_ = {elapsed, done};
-  // The second one is in the older half, too: nobody needs the first any more.
+  // While the second one is in the older half, too, nobody needs the first.
   while (past_.size() > 1 && past_[1].elapsed <= elapsed / 2) past_.pop_front();
 }
 
 std::optional<milliseconds> Estimate::left(std::uint32_t total) const {
   const Observation& start = past_.front();
   if (now_.done >= total) return milliseconds(0);
-  if (now_.done <= start.done || now_.elapsed <= start.elapsed) return std::nullopt;
+  if (now_.done <= start.done || now_.elapsed < kTooEarly) return std::nullopt;
   const double rate = static_cast<double>(now_.done - start.done) /
                       static_cast<double>((now_.elapsed - start.elapsed).count());
   return milliseconds(static_cast<std::int64_t>(static_cast<double>(total - now_.done) / rate));
@@ -83,7 +89,7 @@ std::string plain_line(const Progress& progress) {
 void ProgressDisplay::show(const Progress& progress) {
   if (style_ == Style::kBar) return paint(bar_line(progress, terminal_columns()));
   if (style_ == Style::kNone) return;
-  const milliseconds silence = progress.elapsed - shown_at_.value_or(-kMinSilence);
+  const milliseconds silence = progress.elapsed - shown_at_;
   const std::uint32_t tenths = percent(progress) / 10;
   if (silence < kMinSilence || (tenths == shown_tenths_ && silence < kMaxSilence)) return;
   shown_tenths_ = tenths;

@@ -22,9 +22,9 @@ namespace francine::cli {
 /// says little about the rest, and half of the time is enough to average over.
 class Estimate {
  public:
-  /// In the order of time. Keeps as many observations as shares were counted.
+  /// In the order of time. Keeps two observations for each change of `done`.
   void observe(std::chrono::milliseconds elapsed, std::uint32_t done);
-  /// Empty while no share has been counted lately.
+  /// Empty in the first second, and while no share has been counted lately.
   std::optional<std::chrono::milliseconds> left(std::uint32_t total) const;
 
  private:
@@ -32,7 +32,7 @@ class Estimate {
     std::chrono::milliseconds elapsed{0};
     std::uint32_t done = 0;
   };
-  std::deque<Observation> past_{Observation{}};  ///< one at each change; never empty
+  std::deque<Observation> past_{Observation{}};  ///< before and at each change; never empty
   Observation now_;
 };
 
@@ -69,7 +69,7 @@ class ProgressDisplay {
   Style style_;
   bool painted_ = false;
   std::uint32_t shown_tenths_ = 0;
-  std::optional<std::chrono::milliseconds> shown_at_;
+  std::chrono::milliseconds shown_at_{0};
 };
 
 }  // namespace francine::cli

@@ -87,6 +87,7 @@ int show_status(const Context& context) {
     print(paint ? painted(*text) : *text);
     if (std::fflush(stdout) != 0) return kExitFailed;
   } while (watch && context.interrupt.sleep(kWatchPeriod));
+  if (paint) print("\n");  // the terminal has shown ^C on the last line
   return kExitOk;
 }
 
