@@ -18,7 +18,24 @@ constexpr std::int32_t kMaxPriority = 100;
 /// Executions that update one session at once retry this often against each other.
 constexpr int kMaxUpdateConflicts = 1000;
 
+/// A name that cannot be guessed; or with a key, one that depends on the scope (an
+/// owner, a session) and the key alone, so that asking again finds what was made.
+std::string make_name(std::string_view kind, std::string_view scope, std::string_view key) {
+  if (key.empty()) return base::random_hex(kNameBytes);
+  std::string text(kind);
+  text += '/' + std::to_string(scope.size()) + '/';
+  text += scope;
+  text += key;
+  return base::sha256_hex(text).substr(0, 2 * kNameBytes);
+}
+
 Error invalid(std::string sentence) { return {ErrorCode::kInvalidArgument, std::move(sentence)}; }
+
+Result<void> check_key(std::string_view key) {
+  if (key.size() <= kMaxIdempotencyKey) return {};
+  return invalid("the idempotency key must have at most " + std::to_string(kMaxIdempotencyKey) +
+                 " bytes");
+}
 
 Error unavailable() {
   return {ErrorCode::kUnavailable, "the master is stopping; ask again when it is back"};
@@ -100,10 +117,13 @@ Result<void> Master::Impl::check_files(const Producer& producer,
 Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::create_session(
     const SessionRequest& request) {
   if (refusing_) return unavailable();
+  if (auto good = check_key(request.idempotency_key); !good) return good.error();
+  const std::string name = make_name("session", request.owner, request.idempotency_key);
+  if (auto made = directory_->find_session(name)) return made;
   auto producer = producers_->find(request.producer);
   if (!producer) return producer.error();
   auto spec = std::make_shared<core::SessionSpec>();
-  spec->name = base::random_hex(kNameBytes);
+  spec->name = name;
   spec->owner = request.owner;
   spec->producer = request.producer;
   spec->format = request.format;
@@ -113,6 +133,10 @@ Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::create_session(
     if (auto good = check_files(**producer, *spec); !good) return good.error();
   }
   auto answer = ask([&](core::RequestId id) { return core::CreateSession{id, spec}; });
+  if (!answer && answer.error().code == ErrorCode::kConflict) {
+    // The same request has been here meanwhile.
+    if (auto made = directory_->find_session(name)) return made;
+  }
   if (!answer) return answer.error();
   auto record = directory_->session(answer->session);
   if (!record) return Error{ErrorCode::kNotFound, "the session has been deleted meanwhile"};
@@ -190,13 +214,15 @@ Result<std::shared_ptr<runtime::ExecutionRecord>> Master::Impl::create_execution
     return Error{ErrorCode::kTooLarge,
                  "update must be at most " + std::to_string(limits.max_update_bytes) + " bytes"};
   }
+  if (auto good = check_key(request.idempotency_key); !good) return good.error();
+  const std::string name = make_name("execution", session.spec->name, request.idempotency_key);
   for (int attempt = 0; attempt < kMaxUpdateConflicts; ++attempt) {
+    if (auto made = session.find(name)) return made;
     // The update is applied here, to a version; the core accepts it if that is
     // still the session's version when the event comes to its turn.
     const auto [settings, version] = session.settings();
     auto spec = make_spec(session, request, *settings);
     if (!spec) return spec.error();
-    const std::string name = base::random_hex(kNameBytes);
     auto answer = ask([&](core::RequestId id) {
       return core::CreateExecution{id, session.id, name, request.update, version, *spec};
     });

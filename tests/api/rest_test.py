@@ -7,6 +7,7 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+import openapi
 from harness import SQUARE_OBJ, Server, SystemTest, connect, fewer, png_size, wait_until
 
 SMALL = {"width": 64, "height": 48}
@@ -187,6 +188,53 @@ class Rest(SystemTest):
         # Once more, as old clients do: nothing runs, and that is fine.
         self.assertEqual(self.master.request("DELETE", path).json(), {"success": True})
 
+    def test_lists_in_pages(self):
+        names = [self.master.new_session() for _ in range(3)]
+        listed = []
+        path = "/sessions?limit=2"
+        while path:
+            page = self.master.get(path).json()
+            self.assertLessEqual(len(page["sessions"]), 2)
+            listed += [session["name"] for session in page["sessions"]]
+            path = f"/sessions?limit=2&after={page['next']}" if "next" in page else None
+        self.assertEqual([name for name in listed if name in names], names)
+        for query in ("limit=0", "limit=1001", "limit=x", "after=x"):
+            self.assert_refused(self.master.get(f"/sessions?{query}"), 400, query.split("=")[0])
+
+        executions = f"/sessions/{names[0]}/executions"
+        made = [self.master.post(executions, {"parallel": 1}).json()["name"] for _ in range(3)]
+        first = self.master.get(f"{executions}?limit=2").json()
+        second = self.master.get(f"{executions}?limit=2&after={first['next']}").json()
+        self.assertEqual([e["name"] for e in first["executions"] + second["executions"]], made)
+        self.assertNotIn("next", second)
+        self.assert_refused(self.master.get("/sessions/nothing/executions"), 404)
+
+    def test_workers_are_listed(self):
+        workers = self.master.get("/workers").json()["workers"]
+        self.assertTrue(workers)
+        for worker in workers:
+            self.assertRegex(worker["name"], r"^worker-\d+$")
+
+    def test_requests_that_are_repeated(self):
+        key = {"Idempotency-Key": "one"}
+        first = self.master.post("/sessions", {"producer": "ao"}, headers=key).json()
+        again = self.master.post("/sessions", {"producer": "ao"}, headers=key).json()
+        self.assertEqual(again["name"], first["name"])
+        path = f"/sessions/{first['name']}/executions"
+        execution = self.master.post(path, {"parallel": 2}, headers=key).json()
+        picture = self.master.post(f"{path}?block", {"parallel": 2}, headers=key)
+        self.assertEqual(picture.body,
+                         self.master.get(f"{path}/{execution['name']}/result").body)
+        self.assertEqual(len(self.master.get(path).json()["executions"]), 1)
+        for wrong in ("", "x" * 256):
+            self.assert_refused(self.master.post("/sessions", {"producer": "ao"},
+                                                 headers={"Idempotency-Key": wrong}),
+                                400, "Idempotency-Key")
+
+    def test_the_document_of_this_api(self):
+        served = self.master.get("/openapi.json").json()
+        self.assertEqual(served, openapi.load("openapi.yaml"))
+
     def test_delete_of_a_running_session(self):
         name = self.master.new_session()
         self.master.post(f"/sessions/{name}/executions", {"parallel": 20000})
@@ -198,7 +246,7 @@ class Rest(SystemTest):
     def test_a_client_that_leaves_ends_the_unrecorded_only(self):
         server = self.server()
         leaver = connect(server.rest)
-        leaver.sendall(b"GET /?parallel=60000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        leaver.sendall(b"GET /?parallel=60000 HTTP/1.1\r\nHost: localhost\r\n\r\n")
         wait_until("it renders", lambda: server.get("/info").json()["runningTasks"])
         leaver.close()
         wait_until("nothing runs", lambda: self.idle(server))
@@ -206,7 +254,7 @@ class Rest(SystemTest):
         name = server.new_session()
         body = b'{"parallel": 60000}'
         leaver = connect(server.rest)
-        leaver.sendall(b"POST /sessions/%s/executions?block=true HTTP/1.1\r\nHost: x\r\n"
+        leaver.sendall(b"POST /sessions/%s/executions?block=true HTTP/1.1\r\nHost: localhost\r\n"
                        b"Content-Length: %d\r\n\r\n%s" % (name.encode(), len(body), body))
         execution = wait_until("it is listed",
                                lambda: server.get(f"/sessions/{name}").json()["executionNames"])[0]

@@ -21,12 +21,15 @@ import time
 import unittest
 import uuid
 
+import openapi
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SERVER = os.environ.get("FRANCINE_SERVER",
                         os.path.join(ROOT, "build", "server", "francine-server"))
 SLOWNESS = float(os.environ.get("FRANCINE_TEST_SLOWNESS", "1"))
 MARK = "SYSTEM_TEST_MARK"  # in the environment of everything that a test starts
-READY = re.compile(r"francine-server ready: rest=(\d+) rpc=(\d+) resource=(\d+) workers=(\d+)\n")
+READY = re.compile(r"francine-server ready: rest=(\d+) ws=(\d+) rpc=(\d+) resource=(\d+) "
+                   r"workers=(\d+)\n")
 
 
 def fewer(count):
@@ -171,7 +174,7 @@ class Server(Program):
         self.data = os.path.join(self.directory, "data")
         try:
             super().__init__(
-                ["--rest-port", "0", "--port", "0", "--data-dir", self.data,
+                ["--rest-port", "0", "--ws-port", "0", "--port", "0", "--data-dir", self.data,
                  "--static-instance-size", str(workers), "--instance-type", instance_type,
                  *flags],
                 TMPDIR=self.scratch, **variables)
@@ -183,7 +186,7 @@ class Server(Program):
             ready = READY.fullmatch(line)
             if not ready:
                 raise AssertionError(f"not ready but {line!r}; the log:\n{self.log()}")
-            self.rest, self.rpc, self.resource, self.workers = map(int, ready.groups())
+            self.rest, self.ws, self.rpc, self.resource, self.workers = map(int, ready.groups())
         except BaseException:
             self.close()
             raise
@@ -197,9 +200,13 @@ class Server(Program):
             if isinstance(body, (dict, list)):
                 body = json.dumps(body)
             connection.request(method, path, body=body, headers=headers or {})
-            return Answer(connection.getresponse())
+            answer = Answer(connection.getresponse())
         finally:
             connection.close()
+        complaint = openapi.REST.complaint(method, path, answer.status, answer.type, answer.body)
+        if complaint:
+            raise AssertionError(complaint)
+        return answer
 
     def get(self, path, **more):
         return self.request("GET", path, **more)

@@ -305,4 +305,20 @@ TEST_CASE("every error has its status") {
   CHECK(http_status(ErrorCode::kInternal) == 500);
 }
 
+TEST_CASE("the key of a request that may be repeated: a header or a member") {
+  Body body = *parse_body(R"({"producer": "ao", "parallel": 1, "idempotencyKey": "k"})");
+  CHECK(session_request(body, Limits{})->idempotency_key == "k");
+  CHECK(execution_request(body, Limits{})->idempotency_key == "k");
+  body.idempotency_key = "of the header";
+  CHECK(session_request(body, Limits{})->idempotency_key == "of the header");
+  body.idempotency_key = "";
+  CHECK(session_request(body, Limits{}).error().message.find("Idempotency-Key") !=
+        std::string::npos);
+  body.idempotency_key = std::string(256, 'x');
+  CHECK(execution_request(body, Limits{}).error().code == ErrorCode::kInvalidArgument);
+  CHECK(session_request(*parse_body(R"({"producer": "ao", "idempotencyKey": 5})"), Limits{})
+            .error()
+            .message.find("idempotencyKey") != std::string::npos);
+}
+
 }  // namespace francine::api

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -247,6 +248,58 @@ TEST_CASE("sessions and executions are listed in pages, each owner's own") {
   }
 }
 
+TEST_CASE("a key makes a request that may be repeated") {
+  Farm farm;
+  farm.gate->open();
+  const auto session = [&](std::string owner, std::string key) {
+    return farm.master
+        ->create_session({.producer = "gated", .owner = std::move(owner), .idempotency_key = key})
+        .value();
+  };
+  const Session first = session("ann", "k");
+  CHECK(session("ann", "k").name() == first.name());
+  CHECK(session("ann", "l").name() != first.name());
+  CHECK(session("bob", "k").name() != first.name());
+  CHECK(session("an", "nk").name() != first.name());
+  CHECK(session("ann", "").name() != session("ann", "").name());
+
+  const ExecutionRequest request{.update = R"({"a": 1})", .idempotency_key = "k"};
+  const Execution execution = first.create_execution(request).value();
+  CHECK(first.create_execution(request)->name() == execution.name());
+  CHECK(first.info()->updates.size() == 1);
+  CHECK(session("ann", "l").create_execution(request)->name() != execution.name());
+
+  CHECK(first.create_execution({.idempotency_key = std::string(256, 'k')}).error().code ==
+        ErrorCode::kInvalidArgument);
+  CHECK(first.remove().ok());
+  CHECK(session("ann", "k").info()->execution_names.empty());
+}
+
+TEST_CASE("repeating at the same time makes one of everything") {
+  Farm farm;
+  farm.gate->open();
+  std::mutex mutex;
+  std::set<std::string> sessions;
+  std::set<std::string> executions;
+  {
+    std::vector<std::jthread> clients;
+    for (int i = 0; i < 8; ++i) {
+      clients.emplace_back([&] {
+        const Session session =
+            farm.master->create_session({.producer = "gated", .idempotency_key = "once"}).value();
+        const Execution execution =
+            session.create_execution({.update = "{\"a\": 1}", .idempotency_key = "once"}).value();
+        const std::lock_guard lock(mutex);
+        sessions.insert(session.name());
+        executions.insert(execution.name());
+      });
+    }
+  }
+  CHECK(sessions.size() == 1);
+  CHECK(executions.size() == 1);
+  CHECK(farm.master->list_sessions("", {})->sessions.at(0).updates == 1);
+}
+
 TEST_CASE("workers are listed with what they do") {
   Farm farm({.instances = 2, .slots_per_worker = 1});
   const auto idle = farm.master->workers();
@@ -376,8 +429,7 @@ TEST_CASE("a stopped master says so and keeps nothing waiting") {
   REQUIRE(farm.gate->wait_for_renderer());
   farm.master->stop();
   CHECK(execution.wait().error().code == ErrorCode::kCancelled);
-  CHECK(farm.master->create_session({.producer = "gated"}).error().code ==
-        ErrorCode::kUnavailable);
+  CHECK(farm.master->create_session({.producer = "gated"}).error().code == ErrorCode::kUnavailable);
   CHECK(session.create_execution({}).error().code == ErrorCode::kUnavailable);
   farm.master->stop();
 }
@@ -418,8 +470,7 @@ TEST_CASE("what a killed master left in its directory is swept, its resources ar
   Farm farm({.data_dir = place.path()});
   CHECK_FALSE(std::filesystem::exists(place.path() / "checks" / "left"));
   CHECK_FALSE(std::filesystem::exists(place.path() / "workers" / "worker-9"));
-  CHECK(farm.master
-            ->create_session({.producer = "gated", .resources = {{.id = id, .dst = "file"}}})
+  CHECK(farm.master->create_session({.producer = "gated", .resources = {{.id = id, .dst = "file"}}})
             .ok());
 }
 
@@ -437,9 +488,7 @@ TEST_CASE("a worker's options come back from the arguments that a master gives")
   }
   std::vector<const char*> argv;
   for (const std::string& argument : arguments) argv.push_back(argument.c_str());
-  const auto read = [&] {
-    return worker_options_from(static_cast<int>(argv.size()), argv.data());
-  };
+  const auto read = [&] { return worker_options_from(static_cast<int>(argv.size()), argv.data()); };
 
   ::unsetenv(runtime::kSecretVariable);
   CHECK(read().error().message.find(runtime::kSecretVariable) != std::string::npos);
