@@ -12,6 +12,7 @@
 
 #include "api/client.h"
 #include "base/posix.h"
+#include "cli/files.h"
 
 namespace francine::cli {
 namespace {
@@ -22,6 +23,7 @@ net::HttpClientOptions http_options(const ClientOptions& options) {
   net::HttpClientOptions http;
   http.connect_timeout = std::min(options.timeout, std::chrono::milliseconds(10'000));
   http.stall_timeout = options.timeout;
+  http.ca_file = options.ca_file;
   // A proxy has nothing to do with this machine, whatever the environment says.
   http.environment_proxy = !is_loopback(options.server);
   return http;
@@ -93,17 +95,17 @@ Result<std::string> Client::put_file(const std::string& path, const std::string&
   const base::UniqueFd descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status = {};
   if (!descriptor || ::fstat(descriptor.get(), &status) != 0) {
-    return base::errno_error(errno, "cannot read " + file);
+    return file_error(errno, "cannot read " + file);
   }
   if (!S_ISREG(status.st_mode)) {
-    return Error{ErrorCode::kInvalidArgument, file + " is no regular file"};
+    return Error{ErrorCode::kInternal, file + " is no regular file"};
   }
   std::uint64_t left = static_cast<std::uint64_t>(status.st_size);
   std::uint64_t sent = 0;
   const net::BodySource source = [&](std::span<std::uint8_t> buffer) -> Result<std::size_t> {
     const ssize_t count =
         ::read(descriptor.get(), buffer.data(), std::min<std::uint64_t>(buffer.size(), left));
-    if (count < 0) return base::errno_error(errno, "cannot read " + file);
+    if (count < 0) return file_error(errno, "cannot read " + file);
     if (count == 0 && left > 0) {
       return Error{ErrorCode::kInternal, file + " became shorter while it was read"};
     }

@@ -42,6 +42,8 @@ int show_info(const Context& context);
 int fail(const Context& context, const Error& error);
 /// The same for a command line that is wrong.
 int fail_usage(std::string_view sentence);
+/// The same before the server was asked: kInvalidArgument is about the command line.
+int fail_here(const Context& context, const Error& error);
 /// A line on standard error, unless --quiet.
 void note(const Context& context, std::string_view line);
 /// Text as it is.

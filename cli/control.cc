@@ -15,7 +15,7 @@ int fetch_result(const Context& context) {
   const Arguments& arguments = context.arguments;
   const Target target = target_of(arguments);
   if (target.execution.empty()) return fail_usage("result needs an EXECUTION as well");
-  if (const auto wrong = unsuitable_output(arguments)) return fail_usage(*wrong);
+  if (const auto good = check_output(arguments); !good) return fail_here(context, good.error());
   const std::string path = execution_path(target.session, target.execution);
   const Result<SavedPicture> saved =
       save_picture(context, path + "/result", arguments.output, target.execution);

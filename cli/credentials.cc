@@ -16,8 +16,9 @@ constexpr std::uint64_t kMaxFileBytes = 1 << 20;
 constexpr mode_t kOwnerOnly = 0600;
 
 Result<api::Tokens> load(const std::filesystem::path& file) {
+  std::error_code unknown;
+  if (!std::filesystem::exists(file, unknown) && !unknown) return api::Tokens();
   Result<std::string> text = read_file(file.string(), kMaxFileBytes);
-  if (!text && text.error().code == ErrorCode::kNotFound) return api::Tokens();
   if (!text) return text.error();
   Result<api::Tokens> tokens = api::read_tokens(*text);
   if (!tokens) {

@@ -1,16 +1,21 @@
-// Small files, read whole.
+// Files of this machine. What fails with them is kInternal, whatever the cause: the
+// other codes say what a server said.
 
 #ifndef FRANCINE_CLI_FILES_H
 #define FRANCINE_CLI_FILES_H
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include <francine/result.h>
 
 namespace francine::cli {
 
-/// kNotFound: there is no such file; kTooLarge: it has more bytes than `max_bytes`.
+/// "<what>: <the system's words>"
+Error file_error(int error_number, std::string_view what);
+
+/// The whole file, if it has at most `max_bytes`.
 Result<std::string> read_file(const std::string& path, std::uint64_t max_bytes);
 
 }  // namespace francine::cli

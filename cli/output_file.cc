@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/crypto.h"
+#include "cli/files.h"
 
 namespace francine::cli {
 namespace {
@@ -21,7 +22,7 @@ Result<OutputFile> OutputFile::create(const std::string& path, mode_t mode) {
   output.path_ = path;
   if (path == "-") {
     output.file_ = base::UniqueFd(::dup(STDOUT_FILENO));
-    if (!output.file_) return base::errno_error(errno, "cannot write to standard output");
+    if (!output.file_) return file_error(errno, "cannot write to standard output");
     return output;
   }
   // Hidden, and short: the whole name must fit where only the final one was asked for.
@@ -30,7 +31,7 @@ Result<OutputFile> OutputFile::create(const std::string& path, mode_t mode) {
       path.substr(0, slash) + ".francine-" + base::random_hex(kRandomBytes) + ".part";
   output.file_ =
       base::UniqueFd(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (!output.file_) return base::errno_error(errno, "cannot write " + path);
+  if (!output.file_) return file_error(errno, "cannot write " + path);
   output.temporary_ = std::move(temporary);
   return output;
 }
@@ -45,16 +46,18 @@ OutputFile::~OutputFile() {
 }
 
 Result<void> OutputFile::write(std::span<const std::uint8_t> bytes) {
-  return base::write_all(file_.get(), bytes, "cannot write " + path_);
+  Result<void> written = base::write_all(file_.get(), bytes, "cannot write " + path_);
+  if (!written) return Error{ErrorCode::kInternal, written.error().message};
+  return {};
 }
 
 Result<void> OutputFile::commit(bool sync) {
   if (temporary_.empty()) return {};
-  if (sync && ::fsync(file_.get()) != 0) return base::errno_error(errno, "cannot write " + path_);
+  if (sync && ::fsync(file_.get()) != 0) return file_error(errno, "cannot write " + path_);
   // Some file systems say only now that the disk is full.
-  if (::close(file_.release()) != 0) return base::errno_error(errno, "cannot write " + path_);
+  if (::close(file_.release()) != 0) return file_error(errno, "cannot write " + path_);
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    return base::errno_error(errno, "cannot write " + path_);
+    return file_error(errno, "cannot write " + path_);
   }
   temporary_.clear();
   return {};

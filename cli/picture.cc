@@ -1,9 +1,14 @@
 #include "cli/picture.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cctype>
+#include <cerrno>
+#include <filesystem>
 
 #include "api/answers.h"
+#include "cli/files.h"
 #include "cli/output_file.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
@@ -54,12 +59,26 @@ std::optional<Format> format_of_file(std::string_view file) {
   return std::nullopt;
 }
 
-std::optional<std::string> unsuitable_output(const Arguments& arguments) {
-  if (arguments.output != "-") return std::nullopt;
-  if (arguments.json) return "-o - and --json would mix a picture and JSON on standard output";
-  if (output_is_terminal())
-    return "a picture would do a terminal no good; -o FILE writes it to a file";
-  return std::nullopt;
+Result<void> check_output(const Arguments& arguments) {
+  const std::string& output = arguments.output;
+  if (output == "-" && arguments.json) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "-o - and --json would mix a picture and JSON on standard output"};
+  }
+  if (output == "-" && output_is_terminal()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "a picture would do a terminal no good; -o FILE writes it to a file"};
+  }
+  if (output == "-") return {};
+  std::error_code unknown;
+  if (std::filesystem::is_directory(output, unknown)) {
+    return Error{ErrorCode::kInternal, "cannot write " + output + ": it is a folder"};
+  }
+  const std::filesystem::path folder = std::filesystem::path(output).parent_path();
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0) {
+    return file_error(errno, "cannot write to the folder " + folder.string());
+  }
+  return {};
 }
 
 }  // namespace francine::cli

@@ -32,8 +32,9 @@ std::string saved_text(const SavedPicture& saved);
 /// The format that the name of a file asks for: .png, .jpg, .jpeg, .exr.
 std::optional<Format> format_of_file(std::string_view file);
 
-/// Why -o cannot be meant, if so: a picture on a terminal, or in the midst of JSON.
-std::optional<std::string> unsuitable_output(const Arguments& arguments);
+/// Before anything is rendered. kInvalidArgument: -o cannot be meant (a picture on a
+/// terminal, or in the midst of JSON); kInternal: there is no such folder.
+Result<void> check_output(const Arguments& arguments);
 
 }  // namespace francine::cli
 

@@ -264,12 +264,10 @@ class Rendering {
 }  // namespace
 
 int render(const Context& context) {
-  if (const auto wrong = unsuitable_output(context.arguments)) return fail_usage(*wrong);
+  const Result<void> good = check_output(context.arguments);
+  if (!good) return fail_here(context, good.error());
   Result<Plan> plan = plan_of(context.arguments);
-  if (!plan) {
-    return plan.error().code == ErrorCode::kInvalidArgument ? fail_usage(plan.error().message)
-                                                            : fail(context, plan.error());
-  }
+  if (!plan) return fail_here(context, plan.error());
   return Rendering(context, *std::move(plan)).run();
 }
 

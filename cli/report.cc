@@ -60,6 +60,11 @@ int fail_usage(std::string_view sentence) {
   return kExitUsage;
 }
 
+int fail_here(const Context& context, const Error& error) {
+  return error.code == ErrorCode::kInvalidArgument ? fail_usage(error.message)
+                                                   : fail(context, error);
+}
+
 void note(const Context& context, std::string_view line) {
   if (!context.arguments.quiet) say(std::string(line));
 }
