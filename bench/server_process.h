@@ -33,8 +33,9 @@ class ServerProcess {
   /// Returns once the server is ready. Throws std::runtime_error when it does not
   /// become so; it has said why on standard error.
   explicit ServerProcess(const std::vector<std::string>& flags) {
-    std::vector<std::string> arguments = {server_program(), "--rest-port", "0", "--port", "0",
-                                          "--resource-port", "0", "--log-level", "warning"};
+    std::vector<std::string> arguments = {server_program(), "--rest-port", "0", "--ws-port", "0",
+                                          "--port", "0", "--resource-port", "0",
+                                          "--log-level", "warning"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -60,6 +61,7 @@ class ServerProcess {
   ServerProcess& operator=(const ServerProcess&) = delete;
 
   std::uint16_t rest_port() const { return rest_port_; }
+  std::uint16_t ws_port() const { return ws_port_; }
 
  private:
   struct Close {
@@ -69,9 +71,11 @@ class ServerProcess {
   void read_ready_line() {
     char line[256];
     unsigned rest = 0;
+    unsigned ws = 0;
     while (std::fgets(line, sizeof(line), output_.get()) != nullptr) {
-      if (std::sscanf(line, "francine-server ready: rest=%u", &rest) == 1) {
+      if (std::sscanf(line, "francine-server ready: rest=%u ws=%u", &rest, &ws) == 2) {
         rest_port_ = static_cast<std::uint16_t>(rest);
+        ws_port_ = static_cast<std::uint16_t>(ws);
         return;
       }
     }
@@ -88,6 +92,7 @@ class ServerProcess {
   pid_t pid_ = 0;
   std::unique_ptr<std::FILE, Close> output_;
   std::uint16_t rest_port_ = 0;
+  std::uint16_t ws_port_ = 0;
 };
 
 }  // namespace francine::bench

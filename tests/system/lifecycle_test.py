@@ -19,7 +19,7 @@ SECRET = "0123456789abcdef0123456789abcdef"
 
 class Starts(SystemTest):
     def assert_does_not_start(self, code, *arguments, words=(), **more):
-        program = self.program("--rest-port", "0", "--port", "0", *arguments, **more)
+        program = self.program("--rest-port", "0", "--ws-port", "0", "--port", "0", *arguments, **more)
         self.assertEqual(program.wait(), code, program.log())
         self.assertEqual(program.read_line(), "")
         for word in words:
@@ -32,7 +32,7 @@ class Starts(SystemTest):
         return str(listener.getsockname()[1])
 
     def test_ports_in_use(self):
-        for flag in ("--rest-port", "--port", "--resource-port"):
+        for flag in ("--rest-port", "--ws-port", "--port", "--resource-port"):
             with self.subTest(flag):
                 port = self.taken_port()
                 self.assert_does_not_start(1, flag, port, words=[port, "in use"])
@@ -59,7 +59,8 @@ class Starts(SystemTest):
         shutil.copy(SERVER, copy)
         pipe = os.path.join(directory, "config")
         os.mkfifo(pipe)
-        program = self.program("--config", pipe, "--rest-port", "0", "--port", "0", program=copy)
+        program = self.program("--config", pipe, "--rest-port", "0", "--ws-port", "0", "--port", "0",
+                               program=copy)
         os.unlink(copy)
         with open(pipe, "w", encoding="utf-8") as config:
             config.write("{}")

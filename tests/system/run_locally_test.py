@@ -14,7 +14,7 @@ from harness import (ROOT, SERVER, SLOWNESS, SQUARE_OBJ, SystemTest, environment
                      kill_marked, marked_processes)
 
 SCRIPT = os.path.join(ROOT, "run_locally.sh")
-FLAGS = ["--rest-port", "0", "--port", "0"]
+FLAGS = ["--rest-port", "0", "--ws-port", "0", "--port", "0"]
 
 
 @unittest.skipUnless(os.path.realpath(SERVER).startswith(os.path.join(ROOT, "build", "")),
