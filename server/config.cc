@@ -351,6 +351,7 @@ Result<MasterOptions> master_options(const MasterConfig& config, const std::stri
   options.start_timeout = milliseconds(config.start_timeout);
   if (config.instance_type == "local") options.worker_command = {worker_program, "worker"};
   options.bind_address = config.cluster_bind_address;
+  options.tls = config.tls;
   options.port = static_cast<std::uint16_t>(config.port);
   options.resource_port = static_cast<std::uint16_t>(config.resource_port);
   options.ping_period = milliseconds(config.ping_period);
@@ -384,6 +385,7 @@ Result<WorkerOptions> worker_options(const WorkerConfig& config, const Environme
   options.bind_address = config.bind_address;
   options.advertised_host = config.advertised_host;
   options.resource_port = static_cast<std::uint16_t>(config.resource_port);
+  options.tls = config.tls;
   options.data_dir = config.data_dir;
   options.partial_budget_bytes = static_cast<std::uint64_t>(config.partial_budget_bytes);
   options.orphan_timeout = std::chrono::milliseconds(config.orphan_timeout);

@@ -25,6 +25,7 @@
 #include <francine/log.h>
 #include <francine/master.h>
 #include <francine/result.h>
+#include <francine/tls_files.h>
 #include <francine/worker.h>
 
 #include "server/access.h"
@@ -45,6 +46,7 @@ struct MasterConfig {
   std::int64_t resource_port = 0;
   std::string bind_address = "127.0.0.1";
   std::string cluster_bind_address = "127.0.0.1";
+  TlsFiles tls;
   std::string data_dir;
   std::string log_level = "info";
 
@@ -118,6 +120,7 @@ struct WorkerConfig {
   std::string bind_address = "127.0.0.1";
   std::string advertised_host;
   std::int64_t resource_port = 0;
+  TlsFiles tls;
   std::string data_dir;
   std::int64_t partial_budget_bytes = std::int64_t{1} << 30;
   std::int64_t orphan_timeout = 600'000;  ///< milliseconds

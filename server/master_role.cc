@@ -10,6 +10,7 @@
 
 #include <francine/master.h>
 
+#include "net/tls.h"
 #include "server/access.h"
 #include "server/auth.h"
 #include "server/commands.h"
@@ -107,6 +108,8 @@ void print_ready(const Rest& rest, const WebSocket& web_socket, const ClusterInf
 }
 
 int serve(const MasterConfig& config, Auth& auth, MasterOptions options) {
+  const Result<net::TlsContexts> tls = net::tls_contexts(config.tls);
+  if (!tls) return fail(kExitUsage, tls.error().message);
   // Before the master, so that all its threads leave these signals to this one.
   Signals signals;
   Result<std::unique_ptr<Master>> master = Master::start(std::move(options));
@@ -116,8 +119,12 @@ int serve(const MasterConfig& config, Auth& auth, MasterOptions options) {
   }
   Commands commands(**master, auth, limits(config));
   Access access(access_options(config));
-  Rest rest(commands, auth, access, rest_options(config));
-  WebSocket web_socket(commands, auth, access, web_socket_options(config));
+  RestOptions rest_port = rest_options(config);
+  rest_port.http.tls = tls->server;
+  Rest rest(commands, auth, access, rest_port);
+  WebSocketOptions web_socket_port = web_socket_options(config);
+  web_socket_port.socket.tls = tls->server;
+  WebSocket web_socket(commands, auth, access, web_socket_port);
   Result<void> opened = rest.start();
   if (opened) opened = web_socket.start();
   if (!opened) return fail(kExitFailure, opened.error().message);
