@@ -1,5 +1,6 @@
 #include "server/rest.h"
 
+#include <algorithm>
 #include <array>
 #include <span>
 #include <utility>
@@ -17,6 +18,7 @@ constexpr int kCreated = 201;
 constexpr int kNoContent = 204;
 constexpr int kRequestTimeout = 408;
 constexpr std::size_t kPiece = 16 << 10;
+constexpr std::uint64_t kMaxLogInBytes = 16 << 10;
 
 HttpResponse refusal(const Error& error) {
   HttpResponse response;
@@ -188,13 +190,17 @@ void Rest::add_cors(const HttpRequest& request, HttpResponse& response) const {
 }
 
 void Rest::add_authentication() {
-  add("POST", "/auth", Entry::kAnyone, [this](HttpRequest& request, const Caller&) {
-    return with_body(request, [&](const api::Body& body) {
-      Result<Commands::LoggedIn> in = commands_.log_in(body, request.remote_address());
-      if (!in) return refusal(in.error());
-      return answer(std::move(in->answer));
-    });
-  });
+  // Anybody may send these bodies: they are as small as can be.
+  add(
+      "POST", "/auth", Entry::kAnyone,
+      [this](HttpRequest& request, const Caller&) {
+        return with_body(request, [&](const api::Body& body) {
+          Result<Commands::LoggedIn> in = commands_.log_in(body, request.remote_address());
+          if (!in) return refusal(in.error());
+          return answer(std::move(in->answer));
+        });
+      },
+      std::min(max_body_bytes_, kMaxLogInBytes));
   add("GET", "/auth/:provider", Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
     return answer(commands_.get_authorize_status(caller, request.capture("provider")));
   });

@@ -116,7 +116,8 @@ struct HttpServerOptions {
   std::chrono::milliseconds header_timeout = std::chrono::seconds(10);
   std::chrono::milliseconds idle_timeout = std::chrono::seconds(60);
   /// A peer may keep us waiting for `grace` plus the bytes moved so far divided by
-  /// `min_bytes_per_second`, in each direction of each request.
+  /// `min_bytes_per_second`, in each direction of each request; at a stretch for at
+  /// most `grace` while sending its body, and ten times that while it reads.
   std::chrono::milliseconds body_grace = std::chrono::seconds(10);
   std::chrono::milliseconds write_grace = std::chrono::seconds(30);
   std::uint64_t min_bytes_per_second = 1024;

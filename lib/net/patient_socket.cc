@@ -13,6 +13,10 @@ namespace francine::net {
 using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
+/// In graces. A socket can be written to again only when a third of its buffer, which
+/// may be megabytes, is free: a slow reader shows no progress for a while.
+constexpr std::int64_t kSendingGap = 10;
+
 TlsTransfer receive_now(int socket, TlsStream* tls, std::span<char> buffer) {
   if (tls != nullptr) return tls->receive(buffer);
   for (;;) {
@@ -31,12 +35,15 @@ bool PatientSocket::wait(Direction& direction, short events) {
   const auto waited = std::chrono::duration_cast<milliseconds>(direction.waited);
   const std::int64_t left = grace.count() + static_cast<std::int64_t>(earned_ms) - waited.count();
   if (left <= 0) return false;
+  // What was earned by haste must not be spent in one long silence.
+  const std::int64_t silence = grace.count() * (&direction == &receiving_ ? 1 : kSendingGap);
+  const std::int64_t timeout =
+      std::min({left, silence, std::int64_t{std::numeric_limits<int>::max()}});
   pollfd entry{socket_, events, 0};
   const auto begin = Clock::now();
-  const int ready = ::poll(
-      &entry, 1, static_cast<int>(std::min<std::int64_t>(left, std::numeric_limits<int>::max())));
+  const int ready = ::poll(&entry, 1, static_cast<int>(timeout));
   direction.waited += Clock::now() - begin;
-  return ready >= 0 || errno == EINTR;
+  return ready > 0 || (ready < 0 && errno == EINTR);
 }
 
 Result<std::size_t> PatientSocket::receive(std::span<char> buffer) {

@@ -2,8 +2,9 @@
 // their patience. Internal to lib/net.
 //
 // In each direction the peer may keep us waiting for `grace` plus the bytes moved
-// so far divided by `min_bytes_per_second`: a slow peer is served, one that only
-// holds on to a thread is not, and time that we spend ourselves does not count.
+// so far divided by `min_bytes_per_second`, but for at most `grace` at a stretch (ten
+// times that while sending): a slow peer is served, one that only holds on to a
+// thread is not, and time that we spend ourselves does not count.
 // With a TlsStream, whose handshake is done, bytes go through that.
 // Thread safety: one thread; shutdown() of the socket by another ends any wait.
 
