@@ -12,6 +12,7 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 server="$root/build/server/francine-server"
+targets=(server/francine-server cli/francine)
 picture="$PWD/ao.jpg"
 parallel=16
 
@@ -70,9 +71,9 @@ build() {
   if [[ ! -e $root/build/build.ninja ]]; then
     meson setup --buildtype=release "$root/build" "$root"
   fi
-  if [[ $(ninja -C "$root/build" -n server/francine-server | tail -n 1) != *"no work to do"* ]]; then
+  if [[ $(ninja -C "$root/build" -n "${targets[@]}" | tail -n 1) != *"no work to do"* ]]; then
     echo "Building ..."
-    ninja -C "$root/build" server/francine-server
+    ninja -C "$root/build" "${targets[@]}"
   fi
 }
 
@@ -143,6 +144,7 @@ fi
 trap 'exit 0' INT TERM
 cat << TEXT
 Francine serves at $url until Ctrl-C. Try:
+  $root/build/cli/francine render --server $url --parallel 64 -o ao.png
   curl '$url/?parallel=64' > ao.jpg
   curl $url/info
   curl -d '{"producer": "ao", "format": "png"}' '$url/sessions?block=true' > ao.png

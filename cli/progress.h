@@ -68,7 +68,7 @@ class ProgressDisplay {
 
   Style style_;
   bool painted_ = false;
-  std::uint32_t shown_tenths_ = 0;
+  std::optional<std::uint32_t> shown_tenths_;
   std::chrono::milliseconds shown_at_{0};
 };
 

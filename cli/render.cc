@@ -247,7 +247,10 @@ class Rendering {
   void remove_session() {
     if (!session_is_ours_ || context_.arguments.keep_session) return;
     const Result<std::string> answer = context_.client.remove(session_path(session_));
-    if (!answer) note(context_, "The session " + session_ + " stays: " + answer.error().message);
+    if (answer) return;
+    note(context_,
+         "The session " + session_ + " stays on the server" +
+             (execution_.empty() ? "." : "; its execution " + execution_ + " may go on."));
   }
 
   const Context& context_;

@@ -29,8 +29,8 @@ class CliTest(SystemTest):
 
     def variables(self, **more):
         if self.url:
-            more.setdefault("FRANCINE_SERVER", self.url)
-        return {**environment("cli", HOME=self.home, TERM="xterm", **more), "NO_PROXY": "*"}
+            more = {"FRANCINE_SERVER": self.url, **more}
+        return {**environment("cli", HOME=self.home), "TERM": "xterm", **more}
 
     def cli(self, *arguments, code=0, stdin="", **more):
         """Runs it, away from any terminal, and checks the exit code."""

@@ -31,7 +31,7 @@ ARROWS = {
     "api": ["base", "net"],
     "testing": RUNTIME + ["runtime"],
 }
-PROGRAMS = ["base", "net", "api"]  # for server/ and cli/: no others
+PROGRAMS = {part: ["base", "net", "api", part] for part in ("server", "cli")}  # no others
 
 # Where headers of other libraries may be included, and whether by headers of ours.
 LIBRARIES = {
@@ -40,7 +40,8 @@ LIBRARIES = {
     "rapidjson": (["lib"], False),
     "embree3": (["lib/producers", "bench"], False),
     "curl": (["lib/net"], False),
-    "spdlog": (["server", "cli"], False),
+    "spdlog": (["server"], False),
+    "CLI": (["cli"], False),
     "openssl": (["lib/base", "lib/net"], False),
     "doctest": (["tests"], True),
 }
@@ -98,16 +99,16 @@ class Tidy(unittest.TestCase):
             part = part_of(path)
             for bracket, name in includes(path):
                 folder = name.split("/")[0]
-                if bracket == "<" or "/" not in name or folder not in ARROWS | {"lib": 0}:
+                if bracket == "<" or "/" not in name or folder not in ARROWS | PROGRAMS | {"lib": 0}:
                     continue
                 if path.startswith("lib/"):
                     allowed = ARROWS.get(part, []) + [part]
-                elif part in ("server", "cli"):
-                    allowed = PROGRAMS
+                elif part in PROGRAMS:
+                    allowed = PROGRAMS[part]
                 elif part in ("examples", "include", "bindings"):
                     allowed = []
                 else:  # tests and benchmarks see everything
-                    allowed = list(ARROWS)
+                    allowed = [*ARROWS, *PROGRAMS]
                 if folder not in allowed:
                     problems.append(f"{path} must not include {name}")
         self.report(problems)
