@@ -59,6 +59,12 @@ void HttpPool::run(std::deque<Waiting>& queue, std::condition_variable& arrived,
   }
 }
 
+bool HttpPool::roomy() {
+  const std::lock_guard lock(mutex_);
+  const std::size_t busy = threads_.size() - idle_;
+  return waiting_.empty() && 2 * busy < limits_.max_threads;
+}
+
 std::vector<HttpConnection*> HttpPool::take_overdue(bool all) {
   std::vector<HttpConnection*> overdue;
   const std::lock_guard lock(mutex_);

@@ -37,6 +37,9 @@ class HttpPool {
   /// Takes back those that have waited for max_wait; with `all`, all that wait.
   std::vector<HttpConnection*> take_overdue(bool all = false);
 
+  /// Whether most threads have nothing to do and nobody waits for one.
+  bool roomy();
+
   /// Waits for the threads to finish what they do. Nothing may be waiting.
   void stop();
 

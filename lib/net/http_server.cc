@@ -1,5 +1,8 @@
 #include "net/http_server.h"
 
+#include <poll.h>
+#include <sys/socket.h>
+
 #include <array>
 #include <atomic>
 #include <mutex>
@@ -79,8 +82,10 @@ class HttpServer::Impl {
   void serve(HttpConnection& connection) {
     bool reusable = engine_.serve(connection);
     take_decrypted(connection);
-    // Requests that came without waiting for answers are served in a row.
-    while (reusable && !connection.received.empty()) {
+    // Requests that came without waiting for answers are served in a row, and so are
+    // those of clients that ask again at once: handing a connection to the front and
+    // back costs more than most answers.
+    while (reusable && (!connection.received.empty() || asks_again(connection))) {
       switch (front_->examine(connection)) {
         case HttpFront::Examined::kRefused:
           return;
@@ -92,6 +97,27 @@ class HttpServer::Impl {
       }
     }
     front_->settle(connection, reusable);
+  }
+
+  /// Whether more came within a moment, if there are threads enough to wait for it.
+  bool asks_again(HttpConnection& connection) {
+    constexpr int kMoment = 1;  // ms
+    if (!pool_->roomy()) return false;
+    pollfd waiting{connection.socket.get(), POLLIN, 0};
+    if (::poll(&waiting, 1, kMoment) != 1) return false;
+    std::array<char, 4096> piece;
+    std::size_t bytes = 0;
+    if (connection.tls) {
+      const TlsTransfer got = connection.tls->receive(piece);
+      if (got.state == TlsState::kDone) bytes = got.bytes;
+    } else {
+      const ssize_t got = ::recv(connection.socket.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+      if (got > 0) bytes = static_cast<std::size_t>(got);
+    }
+    // Nothing: the client has closed, or more of a record is to come. The front sees to it.
+    connection.received.append(piece.data(), bytes);
+    take_decrypted(connection);
+    return bytes > 0;
   }
 
   /// What the front would not see at the socket: the rest of a record that held the

@@ -36,7 +36,7 @@ PROGRAMS = {part: ["base", "net", "api", part] for part in ("server", "cli")}  #
 # Where headers of other libraries may be included, and whether by headers of ours.
 LIBRARIES = {
     "asio": (["lib/net", "lib/runtime"], False),
-    "httplib": (["lib/net"], False),
+    "httplib": (["lib/net", "bench"], False),
     "rapidjson": (["lib"], False),
     "embree3": (["lib/producers", "bench"], False),
     "curl": (["lib/net"], False),
