@@ -363,7 +363,8 @@ void HttpFront::close_door() {
   if (door_closed_) return;
   door_closed_ = true;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, listening_.socket.get(), nullptr);
-  listening_.socket.reset();
+  // Refuses connections from now on. Closed by stop(): the thread may be accepting.
+  ::shutdown(listening_.socket.get(), SHUT_RDWR);
   for (const Place place : {Place::kFresh, Place::kIdle}) {
     // Shut down, not closed: the thread may be reading from one of them.
     for (HttpConnection& connection : at(place)) ::shutdown(connection.socket.get(), SHUT_RDWR);
@@ -399,6 +400,7 @@ void HttpFront::stop() {
   }
   wake();
   if (thread_.joinable()) thread_.join();
+  listening_.socket.reset();
 }
 
 }  // namespace francine::net
