@@ -8,7 +8,10 @@
 // Server and client share the machine's cores, as workers of one machine do; the
 // certificate is made by `openssl`, as docs/deployment.md says.
 
+#include <spawn.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
@@ -39,11 +42,9 @@ class Certificate {
     std::string name = (std::filesystem::temp_directory_path() / "francine-bench-XXXXXX").string();
     if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no temporary directory");
     directory_ = name;
-    const std::string command =
-        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 "
-        "-subj /CN=bench -addext subjectAltName=IP:127.0.0.1 -keyout '" +
-        key() + "' -out '" + certificate() + "' 2>/dev/null";
-    if (std::system(command.c_str()) != 0) throw std::runtime_error("openssl does not work");
+    make({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+          "-nodes", "-days", "1", "-subj", "/CN=bench", "-addext", "subjectAltName=IP:127.0.0.1",
+          "-keyout", key(), "-out", certificate()});
   }
   ~Certificate() {
     std::error_code ignored;
@@ -53,6 +54,18 @@ class Certificate {
   std::string key() const { return directory_ / "key.pem"; }
 
  private:
+  static void make(std::vector<std::string> words) {
+    std::vector<char*> arguments;
+    for (std::string& word : words) arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    pid_t child = 0;
+    int status = 1;
+    if (::posix_spawnp(&child, arguments[0], nullptr, nullptr, arguments.data(), environ) != 0 ||
+        ::waitpid(child, &status, 0) != child || status != 0) {
+      throw std::runtime_error("openssl does not work");
+    }
+  }
+
   std::filesystem::path directory_;
 };
 

@@ -5,9 +5,6 @@
 #define FRANCINE_TESTS_UNIT_NET_TLS_SUPPORT_H
 
 #include <doctest/doctest.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/x509v3.h>
 
 #include <fstream>
 #include <memory>
@@ -33,55 +30,16 @@ class Identity {
   };
 
   /// Signed by `issuer`; null: a CA, signed by itself.
-  Identity(const Identity* issuer, const Wish& wish)
-      : key_(wish.rsa ? EVP_RSA_gen(2048) : EVP_EC_gen("P-256"), &EVP_PKEY_free),
-        certificate_(X509_new(), &X509_free) {
-    static long serial = 1;
-    X509* const x = certificate_.get();
-    X509_set_version(x, 2);
-    ASN1_INTEGER_set(X509_get_serialNumber(x), ++serial);
-    X509_gmtime_adj(X509_getm_notBefore(x), wish.from_s);
-    X509_gmtime_adj(X509_getm_notAfter(x), wish.until_s);
-    X509_set_pubkey(x, key_.get());
-    const std::string name = issuer == nullptr ? "CA " + std::to_string(serial) : "a peer";
-    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
-    const Identity& by = issuer == nullptr ? *this : *issuer;
-    X509_set_issuer_name(x, X509_get_subject_name(by.certificate_.get()));
-    extend(NID_basic_constraints, issuer == nullptr ? "critical,CA:TRUE" : "CA:FALSE");
-    if (issuer != nullptr) extend(NID_subject_alt_name, wish.names);
-    REQUIRE(X509_sign(x, by.key_.get(), EVP_sha256()) > 0);
-  }
+  Identity(const Identity* issuer, const Wish& wish);
+  ~Identity();
 
-  std::string certificate() const {
-    return pem([&](BIO* out) { PEM_write_bio_X509(out, certificate_.get()); });
-  }
-  std::string key(const char* pass_phrase = nullptr) const {
-    return pem([&](BIO* out) {
-      PEM_write_bio_PKCS8PrivateKey(out, key_.get(),
-                                    pass_phrase == nullptr ? nullptr : EVP_aes_128_cbc(),
-                                    pass_phrase, pass_phrase == nullptr ? 0 : 4, nullptr, nullptr);
-    });
-  }
+  // PEM.
+  std::string certificate() const;
+  std::string key(const char* pass_phrase = nullptr) const;
 
  private:
-  void extend(int nid, const std::string& value) {
-    X509_EXTENSION* const extension = X509V3_EXT_conf_nid(nullptr, nullptr, nid, value.c_str());
-    REQUIRE(extension != nullptr);
-    X509_add_ext(certificate_.get(), extension, -1);
-    X509_EXTENSION_free(extension);
-  }
-  template <typename Write>
-  static std::string pem(const Write& write) {
-    const std::unique_ptr<BIO, int (*)(BIO*)> out(BIO_new(BIO_s_mem()), &BIO_free);
-    write(out.get());
-    char* text = nullptr;
-    const long size = BIO_get_mem_data(out.get(), &text);
-    return std::string(text, static_cast<std::size_t>(size));
-  }
-
-  std::unique_ptr<EVP_PKEY, void (*)(EVP_PKEY*)> key_;
-  std::unique_ptr<X509, void (*)(X509*)> certificate_;
+  class Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 /// A farm's files: a CA, and a certificate of it for this machine.
