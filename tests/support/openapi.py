@@ -1,4 +1,5 @@
-"""Checks answers of the REST API against docs/api/openapi.yaml.
+"""Checks answers of the REST API against docs/api/openapi.yaml, and messages of the
+WebSocket API against docs/api/websocket.yaml.
 
 Without PyYAML and jsonschema (Debian's python3-yaml and python3-jsonschema) nothing
 can be checked, which is an error here and not a reason to skip.
@@ -74,4 +75,32 @@ class Document:
         return None
 
 
+class Messages:
+    """What the WebSocket API may send."""
+
+    def __init__(self, document, rest):
+        self.document = document
+        schemas = {**rest["components"]["schemas"], **document["schemas"]}
+        self.components = {"schemas": schemas}
+
+    def complaint(self, message):
+        """What is wrong with a message, as parsed; None when nothing is."""
+        body = {name: value for name, value in message.items()
+                if name not in ("command", "requestId", "responseId")}
+        schema = self.document["error"]
+        # An error may come from an execution that failed, which has more to tell.
+        if set(body) != {"error"}:
+            command = self.document["commands"].get(message.get("command"))
+            if command is None:
+                return f"a message of no command: {message}"
+            schema = command["answer"]
+        schema = {**schema, "components": self.components}
+        try:
+            jsonschema.Draft202012Validator(schema).validate(body)
+        except jsonschema.ValidationError as error:
+            return f"an answer to {message.get('command')} that the document forbids: {error}"
+        return None
+
+
 REST = Document(load("openapi.yaml"))
+WEBSOCKET = Messages(load("websocket.yaml"), REST.document)
