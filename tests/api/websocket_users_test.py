@@ -1,0 +1,136 @@
+#!/usr/bin/env python3
+"""The WebSocket API: who is asking, and how connections end."""
+
+import asyncio
+import json
+import os
+import sys
+import unittest
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from harness import fewer, wait_until
+from websocket_client import ENDLESS, SMALL, Client, WebSocketTest, steps, websockets
+
+USERS = {"anna": "anna's password", "bert": "bert's password", "root": "the admin's"}
+
+
+class WithUsers(WebSocketTest):
+    def start(self, **members):
+        path = os.path.join(self.directory(), "rc")
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump({"users": USERS, "admins": ["root"],
+                       "privateKey": "a private key of the tests, 32 bytes or more", **members},
+                      file)
+        os.chmod(path, 0o600)
+        return self.server("--config", path, workers=1, instance_type="in_process")
+
+    def token(self, master, user):
+        answer = master.post("/auth", {"userName": user, "password": USERS[user]})
+        return answer.json()["authToken"]
+
+    @steps
+    async def test_authenticate(self):
+        master = self.start()
+        async with Client(master) as client:
+            for command in ("getSession", "createSession", "enableStatus", "getExecution",
+                            "createExecution", "getAuthorizeStatus", "subscribe"):
+                answer = await client.ask(command, requestId=2)
+                self.assertEqual(list(answer), ["command", "requestId", "error"])
+                self.assertIn("authenticate", answer["error"])
+            self.assertIn("instanceType", await client.ask("info"))
+            wrong = await client.ask("authenticate", userName="anna", password="guess")
+            self.assertEqual(set(wrong), {"command", "error"})
+            self.assertIn("error", await client.ask("createSession", producer="ao"))
+            right = await client.ask("authenticate", responseId=1, userName="anna",
+                                     password=USERS["anna"])
+            self.assertEqual(list(right), ["command", "responseId", "authToken"])
+            session = await client.ask("createSession", producer="ao")
+            self.assertEqual(session["userName"], "anna")
+            seen = master.get(f"/sessions/{session['name']}",
+                              headers={"X-API-Token": right["authToken"]})
+            self.assertEqual(seen.status, 200)
+
+    @steps
+    async def test_tokens_in_the_opening(self):
+        master = self.start()
+        token = self.token(master, "bert")
+        for headers in ({"X_API_Token": token}, {"Authorization": f"Bearer {token}"}):
+            async with Client(master, **headers) as client:
+                session = await client.ask("createSession", producer="ao")
+                self.assertEqual(session["userName"], "bert")
+        for forged in (token[:-2], token + "x", "x", ""):
+            with self.assertRaises(websockets.exceptions.InvalidStatusCode) as refused:
+                async with Client(master, X_API_Token=forged):
+                    pass
+            self.assertEqual(refused.exception.status_code, 401)
+
+    @steps
+    async def test_what_belongs_to_another_is_not_found(self):
+        master = self.start()
+        async with Client(master, X_API_Token=self.token(master, "anna")) as anna, \
+                Client(master, X_API_Token=self.token(master, "bert")) as bert, \
+                Client(master, X_API_Token=self.token(master, "root")) as root:
+            session = await anna.new_session()
+            await anna.ask("createExecution", sessionName=session, parallel=1, update=SMALL)
+            name = (await anna.ask("getSession", sessionName=session))["executionNames"][0]
+            for members in ({"command": "getSession", "sessionName": session},
+                            {"command": "deleteSession", "sessionName": session},
+                            {"command": "createExecution", "sessionName": session, "parallel": 1},
+                            {"command": "getExecution", "executionName": name},
+                            {"command": "getExecution", "executionName": name,
+                             "sessionName": session},
+                            {"command": "getExecutionResult", "executionName": name},
+                            {"command": "cancelExecution", "executionName": name},
+                            {"command": "subscribe", "executionName": name}):
+                with self.subTest(members):
+                    theirs = (await bert.ask(**members))["error"]
+                    nothing = {m: "nothing" if m.endswith("Name") else v
+                               for m, v in members.items()}
+                    self.assertEqual((await bert.ask(**nothing))["error"], theirs)
+            self.assertEqual((await root.ask("getSession", sessionName=session))["userName"],
+                             "anna")
+            self.assertEqual((await root.ask("getExecution", executionName=name))["name"], name)
+
+    @steps
+    async def test_whoever_never_authenticates_is_closed(self):
+        master = self.start()
+        async with Client(master) as client:
+            self.assertEqual(await client.read_close(), 1008)
+
+
+class TheEnd(WebSocketTest):
+    @steps
+    async def test_stopping_answers_who_waits_and_says_goodbye(self):
+        master = self.server("--shutdown-grace", "1", workers=1, instance_type="in_process")
+        async with Client(master) as idle, Client(master) as client:
+            await idle.ask("info")
+            session = await client.new_session()
+            await client.send("createExecution", requestId=1, sessionName=session, **ENDLESS)
+            while not (await client.ask("getSession", sessionName=session)).get("executionNames"):
+                pass
+            stopping = asyncio.get_running_loop().run_in_executor(None, master.stop)
+            self.assertEqual(await idle.read_close(), 1001)
+            answer = await client.read()
+            self.assertEqual(answer["requestId"], 1)
+            self.assertIn("error", answer)
+            self.assertEqual(await client.read_close(), 1001)
+            self.assertEqual(await stopping, 0)
+
+    @steps
+    async def test_a_client_that_goes_leaves_its_execution_running(self):
+        master = self.server(workers=1, instance_type="in_process")
+        async with Client(master) as client:
+            session = await client.new_session()
+            await client.send("createExecution", sessionName=session, parallel=fewer(50),
+                              update=SMALL)
+        async with Client(master) as client:
+            path = f"/sessions/{session}"
+            name = wait_until("the execution exists",
+                              lambda: master.get(path).json()["executionNames"])[0]
+            wait_until("it has finished",
+                       lambda: master.get(f"{path}/executions/{name}").json()["finished"])
+            self.assertIn("image", await client.ask("getExecutionResult", executionName=name))
+
+
+if __name__ == "__main__":
+    unittest.main()
