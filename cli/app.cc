@@ -112,8 +112,8 @@ void add_render(CLI::App& app, Arguments& arguments) {
       ->capture_default_str()
       ->excludes(session);
   one_of(command->add_option("--format", arguments.format,
-                             "the format of the picture; by default as the name of the output "
-                             "ends, or else png"),
+                             "the format of the picture, by default that of the output's name or "
+                             "else png"),
          {"png", "jpg", "exr"});
   command
       ->add_option("-o,--output", arguments.output,

@@ -66,7 +66,7 @@ net::HttpHeaders Client::headers() const {
 
 Result<std::string> Client::request(net::HttpCall call, std::stop_token stop) {
   call.url = server_ + call.url;
-  call.headers = headers();
+  for (auto& header : headers()) call.headers.push_back(std::move(header));
   call.max_bytes = kMaxAnswerBytes;
   std::string text;
   const Result<net::HttpAnswer> answer = http_.request(call, into(text), std::move(stop));
@@ -81,8 +81,11 @@ Result<std::string> Client::get(const std::string& path, std::stop_token stop) {
   return request({.method = "GET", .url = path}, std::move(stop));
 }
 
-Result<std::string> Client::post(const std::string& path, std::string body, std::stop_token stop) {
-  return request({.method = "POST", .url = path, .body = std::move(body)}, std::move(stop));
+Result<std::string> Client::post(const std::string& path, std::string body, const std::string& key,
+                                 std::stop_token stop) {
+  net::HttpCall call{.method = "POST", .url = path, .body = std::move(body)};
+  if (!key.empty()) call.headers.emplace_back("Idempotency-Key", key);
+  return request(std::move(call), std::move(stop));
 }
 
 Result<std::string> Client::remove(const std::string& path, std::stop_token stop) {
@@ -118,6 +121,7 @@ Result<std::string> Client::put_file(const std::string& path, const std::string&
   const Result<net::HttpAnswer> answer =
       http_.put(server_ + path, headers(), source, left, into(text), std::move(stop));
   if (!answer) return answer.error();
+  reached_ = true;
   const Result<void> checked = check(*answer);
   if (!checked) return checked.error();
   return text;
@@ -128,6 +132,7 @@ Result<std::optional<Format>> Client::get_picture(const std::string& path,
   const Result<net::HttpAnswer> answer = http_.get(
       server_ + path, headers(), sink, std::numeric_limits<std::uint64_t>::max(), std::move(stop));
   if (!answer) return answer.error();
+  reached_ = true;
   const Result<void> checked = check(*answer);
   if (!checked) return checked.error();
   return api::format_of_content_type(answer->content_type);

@@ -38,7 +38,10 @@ class Client {
 
   /// `path` begins with "/".
   Result<std::string> get(const std::string& path, std::stop_token stop = {});
-  Result<std::string> post(const std::string& path, std::string body, std::stop_token stop = {});
+  /// With a `key` that is not empty, it creates what it creates once, however often it
+  /// is repeated.
+  Result<std::string> post(const std::string& path, std::string body, const std::string& key = {},
+                           std::stop_token stop = {});
   Result<std::string> remove(const std::string& path, std::stop_token stop = {});
 
   /// Uploads a file and answers what the server says. `progress` is told the bytes

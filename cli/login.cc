@@ -37,7 +37,7 @@ int login(const Context& context) {
                                                   "standard input"));
   }
   const Result<std::string> answer = context.client.post(
-      "/auth", api::auth_request_json(user, *password), context.interrupt.token());
+      "/auth", api::auth_request_json(user, *password), {}, context.interrupt.token());
   if (!answer) return fail(context, answer.error());
   const Result<std::string> token = api::read_auth_token(*answer);
   if (!token) return fail(context, token.error());

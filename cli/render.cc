@@ -12,6 +12,7 @@
 #include "api/answers.h"
 #include "api/client.h"
 #include "api/requests.h"
+#include "base/crypto.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
 #include "cli/files.h"
@@ -32,6 +33,8 @@ constexpr std::uint64_t kMaxUpdateBytes = 16 << 20;
 /// short rendering ends without delay, a long one is not pestered.
 constexpr milliseconds kMinPace{50};
 constexpr milliseconds kMaxPace{500};
+constexpr std::size_t kKeyBytes = 16;
+constexpr const char* kTryingAgain = "the server does not answer; trying again";
 
 milliseconds since(Clock::time_point begin) {
   return std::chrono::duration_cast<milliseconds>(Clock::now() - begin);
@@ -149,9 +152,7 @@ class Rendering {
       if (!id) return id.error();
       request.resources.push_back({"upload", *std::move(id), resource.dst});
     }
-    // Not to be interrupted: we would not know the name of what we leave behind.
-    const Result<std::string> answer =
-        context_.client.post("/sessions", api::session_request_json(request));
+    const Result<std::string> answer = create("/sessions", api::session_request_json(request));
     if (!answer) return answer.error();
     Result<SessionInfo> info = api::read_session(*answer);
     if (!info) return info.error();
@@ -186,13 +187,27 @@ class Rendering {
   Result<void> start() {
     if (context_.interrupt.requested()) return Error{ErrorCode::kCancelled, "interrupted"};
     begin_ = Clock::now();
-    const Result<std::string> answer = context_.client.post(
-        session_path(session_) + "/executions", api::execution_request_json(plan_.request));
+    const Result<std::string> answer =
+        create(session_path(session_) + "/executions", api::execution_request_json(plan_.request));
     if (!answer) return answer.error();
     Result<ExecutionInfo> info = api::read_execution(*answer);
     if (!info) return info.error();
     execution_ = std::move(info->name);
     return {};
+  }
+
+  /// Creates something once. It is not interrupted: we would not know the name of what
+  /// we leave behind. A server that we have met is asked again for a while.
+  Result<std::string> create(const std::string& path, const std::string& body) {
+    const std::string key = base::random_hex(kKeyBytes);
+    const Clock::time_point begin = Clock::now();
+    for (;;) {
+      Result<std::string> answer = context_.client.post(path, body, key);
+      const bool again = !answer && answer.error().code == ErrorCode::kUnavailable &&
+                         context_.client.reached() && since(begin) < timeout();
+      if (!again || !context_.interrupt.sleep(kMaxPace)) return answer;
+      display_.show_text(kTryingAgain);
+    }
   }
 
   /// Until it has ended. A server that does not answer for a while (it may be
@@ -212,7 +227,7 @@ class Rendering {
         }
         show(*info, estimate);
       } else if (is_passing(answer.error()) && since(answered) < timeout()) {
-        display_.show_text("the server does not answer; trying again");
+        display_.show_text(kTryingAgain);
       } else {
         return answer.error();
       }

@@ -2,12 +2,14 @@
 """francine, the command line, against real servers: every command, its JSON, its
 exit codes, its files."""
 
+import http.server
 import json
 import os
 import signal
 import stat
 import subprocess
 import sys
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -290,6 +292,47 @@ class WithUsers(CliTest):
         self.assertTrue(os.path.exists(self.path("config/francine/credentials")))
         self.assertFalse(os.path.exists(self.credentials))
         self.cli("sessions", XDG_CONFIG_HOME=self.path("config"))
+
+
+class Torn(http.server.BaseHTTPRequestHandler):
+    """Passes requests on; the answer to the first POST of each path is lost."""
+
+    def log_message(self, *_):
+        pass
+
+    def pass_on(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        answer = self.server.behind.request(self.command, self.path, body=body,
+                                            headers=dict(self.headers))
+        if self.command == "POST" and self.path not in self.server.lost:
+            self.server.lost.add(self.path)
+            self.close_connection = True
+            return
+        self.send_response(answer.status)
+        self.send_header("Content-Type", answer.type)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = pass_on
+
+
+class AnswersGetLost(CliTest):
+    def test_what_is_asked_for_again_is_created_once(self):
+        server = self.server(workers=1)
+        between = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Torn)
+        between.behind, between.lost = server, set()
+        self.addCleanup(between.server_close)
+        threading.Thread(target=between.serve_forever).start()
+        self.addCleanup(between.shutdown)
+        self.url = f"http://127.0.0.1:{between.server_port}"
+        self.write("square.obj", SQUARE_OBJ)
+        answer = json.loads(self.cli("--json", "render", "square.obj", "--parallel", "2",
+                                     "--keep-session").out)
+        sessions = server.get("/sessions").json()["sessions"]
+        self.assertEqual([(one["name"], one["executionCount"]) for one in sessions],
+                         [(answer["sessionName"], 1)])
+        self.assertEqual(len(between.lost), 2)
 
 
 class WithoutServer(CliTest):

@@ -87,6 +87,16 @@ class Installed(unittest.TestCase):
         server = find(self.place, "francine-server")
         self.assertRegex(run(server, "--version"), r"\d+\.\d+\.\d+")
 
+    def test_command_line(self):
+        program = os.path.join(os.path.dirname(find(self.place, "francine-server")), "francine")
+        self.assertRegex(run(program, "--version"), r"^francine \d+\.\d+\.\d+\n$")
+        for name in ("francine.1", "francine-render.1", "francine.fish", "_francine"):
+            with open(find(self.place, name), encoding="utf-8") as file:
+                self.assertIn("francine", file.read())
+        bash = os.path.join(self.prefix, "share", "bash-completion", "completions", "francine")
+        with open(bash, encoding="utf-8") as file:
+            self.assertEqual(file.read(), run(program, "completion", "bash"))
+
 
 class Subproject(unittest.TestCase):
     def test_of_another_meson_project(self):
