@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs what the tests need, builds, and runs every suite; then the suites unit,
-# simulation, contract, api and system again under ASan and UBSan, and under TSan. The
-# last line is "N passed, N failed", counted in test cases over all runs.
+# simulation, contract, api and system again under ASan and UBSan, and under TSan; then
+# the fuzz targets for a while. The last line is "N passed, N failed", counted in test
+# cases over all runs.
 #
 #   ./run_tests.sh [--fast] [--suite NAME]...
 #
-#   --fast         without the sanitizer builds
-#   --suite NAME   only this suite (unit, simulation, contract, api, system, tidy, ...)
+#   --fast         without the sanitizer builds and the fuzz targets
+#   --suite NAME   only this suite (unit, simulation, contract, api, system, tidy, fuzz, ...)
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")"
@@ -66,10 +67,12 @@ sanitized_suites() {
 }
 
 scripts/install-packages.sh tests
-run build "${suites[*]-}" --buildtype=release
+if [[ ${suites[*]-} != fuzz ]]; then
+  run build "${suites[*]-}" --buildtype=release
+fi
+sanitizer_options=(-Doptimization=1 -Ddebug=true -Db_lundef=false -Ddefault_library=static
+  -Dexamples=false -Dbench=false)
 if ! $fast && [[ -n $(sanitized_suites) ]]; then
-  sanitizer_options=(-Doptimization=1 -Ddebug=true -Db_lundef=false -Ddefault_library=static
-    -Dexamples=false -Dbench=false)
   # A report ends the process: whoever watches it sees the failure.
   export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
   export TSAN_OPTIONS=halt_on_error=1:suppressions=$PWD/tests/support/tsan-suppressions.txt
@@ -80,6 +83,10 @@ if ! $fast && [[ -n $(sanitized_suites) ]]; then
   # (Nor does it know the fences in Asio, which g++ warns of and which it does not need.)
   run build-tsan "$(sanitized_suites)" "${sanitizer_options[@]}" -Db_sanitize=thread \
     -Dembree=disabled -Dcpp_args=-Wno-tsan
+fi
+if ! $fast && { ((${#suites[@]} == 0)) || [[ " ${suites[*]} " == *" fuzz "* ]]; }; then
+  # Each target tries new inputs for FRANCINE_FUZZ_SECONDS.
+  CXX=clang++-19 run build-fuzz fuzz "${sanitizer_options[@]}" -Dfuzz=true
 fi
 
 python3 scripts/count_tests.py "${logs[@]}"

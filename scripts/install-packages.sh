@@ -14,7 +14,8 @@ build_packages=(
   libspdlog-dev libfmt-dev libargon2-dev libcli11-dev
   python3 python3-yaml                        # docs/api/openapi.yaml becomes JSON
 )
-test_packages=(doctest-dev libbenchmark-dev python3-jsonschema python3-websockets node-ws mandoc git procps)
+test_packages=(doctest-dev libbenchmark-dev python3-jsonschema python3-websockets node-ws mandoc git
+  procps clang-19 libclang-rt-19-dev)
 
 case "${1-}" in
   build) wanted=("${build_packages[@]}") ;;
