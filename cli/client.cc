@@ -59,7 +59,7 @@ Client::Client(const ClientOptions& options)
     : server_(options.server), token_(options.token), http_(http_options(options)) {}
 
 net::HttpHeaders Client::headers() const {
-  net::HttpHeaders headers = {{"Content-Type", "application/json"}};
+  net::HttpHeaders headers;
   if (!token_.empty()) headers.emplace_back("X-API-Token", token_);
   return headers;
 }
@@ -84,6 +84,7 @@ Result<std::string> Client::get(const std::string& path, std::stop_token stop) {
 Result<std::string> Client::post(const std::string& path, std::string body, const std::string& key,
                                  std::stop_token stop) {
   net::HttpCall call{.method = "POST", .url = path, .body = std::move(body)};
+  call.headers.emplace_back("Content-Type", "application/json");
   if (!key.empty()) call.headers.emplace_back("Idempotency-Key", key);
   return request(std::move(call), std::move(stop));
 }
@@ -118,8 +119,10 @@ Result<std::string> Client::put_file(const std::string& path, const std::string&
     return static_cast<std::size_t>(count);
   };
   std::string text;
+  net::HttpHeaders all = headers();
+  all.emplace_back("Content-Type", "application/octet-stream");
   const Result<net::HttpAnswer> answer =
-      http_.put(server_ + path, headers(), source, left, into(text), std::move(stop));
+      http_.put(server_ + path, all, source, left, into(text), std::move(stop));
   if (!answer) return answer.error();
   reached_ = true;
   const Result<void> checked = check(*answer);

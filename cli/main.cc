@@ -74,11 +74,14 @@ int run_with(const Arguments& arguments) {
   options.ca_file = arguments.ca_file;
   options.timeout =
       std::chrono::milliseconds(static_cast<std::int64_t>(arguments.timeout_s * 1000));
-  const bool shows_token =
+  const bool sends_token =
       arguments.command != Command::kLogin && arguments.command != Command::kLogout;
-  if (shows_token) {
+  if (sends_token) {
     francine::Result<std::string> token = token_for(*server, credentials);
-    if (!token) return fail_usage(token.error().message);
+    if (!token) {
+      fail_usage(token.error().message);
+      return token.error().code == francine::ErrorCode::kInvalidArgument ? kExitUsage : kExitFailed;
+    }
     options.token = *std::move(token);
   }
   Client client(options);

@@ -4,9 +4,16 @@
 #include "base/utf8.h"
 #include "cli/commands.h"
 #include "cli/exit_codes.h"
+#include "cli/target.h"
 
 namespace francine::cli {
 namespace {
+
+std::string listing_hint(const Target& target) {
+  if (target.session.empty()) return {};
+  if (target.execution.empty()) return "francine sessions lists what there is";
+  return "francine executions " + target.session + " lists what there is";
+}
 
 /// What may be done about it; empty: the sentence says it all.
 std::string hint_for(const Context& context, const Error& error) {
@@ -27,8 +34,7 @@ std::string hint_for(const Context& context, const Error& error) {
       return "is francine-server running at " + client.server() +
              "? --server or FRANCINE_SERVER names another";
     case ErrorCode::kNotFound:
-      return context.arguments.session.empty() ? std::string()
-                                               : "francine sessions lists what there is";
+      return listing_hint(target_of(context.arguments));
     case ErrorCode::kInvalidArgument:
     case ErrorCode::kConflict:
     case ErrorCode::kTooLarge:

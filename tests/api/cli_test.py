@@ -189,7 +189,8 @@ class Commands(OneServer):
         for name in (f"{execution}.png", "b.png"):
             self.assertEqual(self.read(name), expected)
         self.cli("result", session, code=2)
-        self.cli("result", session, "missing", code=5)
+        self.assertIn(f"hint: francine executions {session}",
+                      self.cli("result", session, "missing", code=5).err)
         self.assert_files(f"{execution}.png", "b.png")
 
     def test_cancel_and_delete(self):
@@ -286,6 +287,7 @@ class WithUsers(CliTest):
         with open(self.credentials, "w", encoding="utf-8") as file:
             file.write("{")
         self.assertIn("damaged", self.login(code=1).err)
+        self.assertIn("damaged", self.cli("sessions", code=1).err)
 
     def test_xdg_config_home(self):
         self.login(XDG_CONFIG_HOME=self.path("config"))
@@ -333,6 +335,24 @@ class AnswersGetLost(CliTest):
         self.assertEqual([(one["name"], one["executionCount"]) for one in sessions],
                          [(answer["sessionName"], 1)])
         self.assertEqual(len(between.lost), 2)
+
+
+class OverTls(CliTest):
+    def test_whom_to_trust(self):
+        certificate, key = self.path("farm.pem"), self.path("key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", key, "-out",
+                        certificate, "-days", "2", "-subj", "/CN=farm", "-addext",
+                        "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+        server = self.server("--tls-certificate", certificate, "--tls-key", key, "--tls-ca",
+                             certificate, workers=1)
+        self.url = f"https://127.0.0.1:{server.rest}"
+        self.cli("render", "--ca", certificate, "--parallel", "2", "-o", "a.png")
+        self.assertEqual(png_size(self.read("a.png")), (256, 256))
+        self.cli("info", FRANCINE_CA="farm.pem")
+        self.assertIn("hint: --ca FILE", self.cli("info", code=3).err)
+        plain = self.cli("info", "--server", server.url, code=1)
+        self.assertIn("https", plain.err)
 
 
 class WithoutServer(CliTest):
