@@ -18,7 +18,9 @@
 namespace francine::server {
 namespace {
 
-using namespace std::chrono_literals;
+using std::chrono_literals::operator""h;
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
 using Time = RateLimiter::Clock::time_point;
 
 constexpr std::int64_t kNow = 1'700'000'000;
