@@ -21,7 +21,7 @@ bool is_name(const std::string& name) {
 }
 
 /// Why this worker cannot join; empty if it can.
-std::string objection(const Join& join) {
+std::string objection(const Join& join, bool tls) {
   if (!is_name(join.name)) return "its name is not 1 to 64 characters of [A-Za-z0-9._-]";
   if (join.slots < 1 || join.slots > kMaxSlots) {
     return "it has " + std::to_string(join.slots) + " slots, not 1 to " + std::to_string(kMaxSlots);
@@ -31,6 +31,9 @@ std::string objection(const Join& join) {
   }
   if (join.endpoint.empty() || join.endpoint.size() > kMaxTextBytes) {
     return "it does not name its resource port";
+  }
+  if (tls && !join.endpoint.starts_with("https://")) {
+    return "its resource port does not speak TLS";
   }
   return {};
 }
@@ -67,6 +70,7 @@ Result<std::uint16_t> Gateway::listen(const std::string& address, std::uint16_t 
   options.bind_address = address;
   options.port = port;
   options.limits = kLinkLimits;
+  tls_ = tls != nullptr;
   options.tls = std::move(tls);
   net::RpcListenerEvents events;
   events.on_connection = [this](std::shared_ptr<net::FrameConnection> connection) {
@@ -150,7 +154,7 @@ void Gateway::on_messages(Connection& connection, std::span<WorkerMessage> messa
 }
 
 void Gateway::on_join(Connection& connection, const Join& join) {
-  const std::string why = connection.joined ? "it joined twice" : objection(join);
+  const std::string why = connection.joined ? "it joined twice" : objection(join, tls_);
   connection.joined = true;
   if (!why.empty()) {
     log(LogLevel::kWarning, "refused a worker at " + connection.peer + ": " + why);

@@ -87,6 +87,7 @@ class Gateway {
   std::string endpoint_;
   std::unique_ptr<net::IoThread> io_;
   std::unique_ptr<net::RpcListener> listener_;
+  bool tls_ = false;  ///< of the listener; then of its workers' resource ports as well
 
   std::mutex mutex_;  ///< of connections_ and next_connection_
   std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;

@@ -392,6 +392,7 @@ TEST_CASE("a worker's options come back from the arguments that a master gives")
   wanted.slots = 3;
   wanted.data_dir = "/some/where";
   wanted.orphan_timeout = std::chrono::milliseconds(1234);
+  wanted.tls = {"/certificate", "/key", "/ca"};
   std::vector<std::string> arguments = {"program", "worker"};
   for (std::string& argument : runtime::launch_arguments(wanted)) {
     arguments.push_back(std::move(argument));
@@ -411,6 +412,9 @@ TEST_CASE("a worker's options come back from the arguments that a master gives")
   CHECK(options->slots == wanted.slots);
   CHECK(options->data_dir == wanted.data_dir);
   CHECK(options->orphan_timeout == wanted.orphan_timeout);
+  CHECK(options->tls.certificate == wanted.tls.certificate);
+  CHECK(options->tls.key == wanted.tls.key);
+  CHECK(options->tls.ca == wanted.tls.ca);
   CHECK(options->cluster_secret == "the secret");
 
   argv.push_back("--port");

@@ -98,6 +98,17 @@ HttpBlobsOptions impatient() {
 
 }  // namespace
 
+TEST_CASE("endpoints say how to reach them, and from where") {
+  CHECK(endpoint_of("host", 80) == "http://host:80");
+  CHECK(endpoint_of("::1", 80, true) == "https://[::1]:80");
+  CHECK(dialled_host("0.0.0.0") == "127.0.0.1");
+  CHECK(dialled_host("::") == "::1");
+  CHECK(dialled_host("10.0.0.1") == "10.0.0.1");
+  CHECK(reached_at("https://0.0.0.0:80", "farm.example") == "https://farm.example:80");
+  CHECK(reached_at("http://[::]:80", "fe80::1") == "http://[fe80::1]:80");
+  CHECK(reached_at("https://10.0.0.1:80", "farm.example") == "https://10.0.0.1:80");
+}
+
 TEST_CASE("partials, pictures and resources travel over the resource port") {
   Port port;
   HttpBlobs blobs(port.keys);
