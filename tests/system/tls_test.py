@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from harness import ROOT, SLOWNESS, SQUARE_OBJ, SystemTest, png_size, wait_until
+from harness import (ROOT, SLOWNESS, SQUARE_OBJ, SystemTest, connect, png_size,
+                     read_until_closed, wait_until)
 
 RECIPE = re.compile(r"<!-- recipe: certificates[^>]*-->\n(.*?)<!-- end of recipe -->", re.S)
 SECRET = {"FRANCINE_CLUSTER_SECRET": "what a test whispers"}
@@ -80,6 +82,8 @@ class Tls(SystemTest):
 
         with self.subTest("resources travel by TLS"):
             self.render_mesh(base)
+        with self.subTest("WebSocket"):
+            self.upgrade(server.ws)
         with self.subTest("clients that do not fit"):
             self.assertEqual(self.curl_code(base + "/healthz"), 60)  # who is this CA?
             for host, code in (("farm.example.org", 0), ("other.example.org", 60)):
@@ -90,6 +94,19 @@ class Tls(SystemTest):
             refused = server.get("/healthz")
             self.assert_refused(refused, 400, "use https instead of http")
         self.assert_stops_clean(server)
+
+    def upgrade(self, port):
+        """By TLS, and what one hears who speaks plain."""
+        ask = (b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+               b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+        context = ssl.create_default_context(cafile=self.file("ca.pem"))
+        with context.wrap_socket(connect(port), server_hostname="localhost") as secure:
+            secure.sendall(ask)
+            self.assertTrue(secure.recv(1000).startswith(b"HTTP/1.1 101 "))
+        with connect(port) as plain:
+            plain.sendall(ask)
+            self.assertTrue(read_until_closed(plain).startswith(b"HTTP/1.1 400 "))
 
     def render_mesh(self, base):
         scene = self.file("square.obj")
