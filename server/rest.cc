@@ -7,6 +7,7 @@
 
 #include "api/answers.h"
 #include "server/openapi.h"
+#include "server/sent_token.h"
 
 namespace francine::server {
 namespace {
@@ -97,23 +98,6 @@ Gone gone_when_disconnected(const HttpRequest& request) {
   return [&request] { return request.disconnected(); };
 }
 
-/// X-API-Token, or that of "Authorization: Bearer TOKEN".
-std::optional<std::string_view> token_of(const HttpRequest& request) {
-  if (const auto token = request.header("X-API-Token")) return token;
-  constexpr std::string_view kScheme = "bearer ";
-  const auto authorization = request.header("Authorization");
-  if (!authorization || authorization->size() < kScheme.size()) return std::nullopt;
-  for (std::size_t i = 0; i < kScheme.size(); ++i) {
-    const char c = (*authorization)[i];
-    if ((c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c) != kScheme[i]) {
-      return std::nullopt;
-    }
-  }
-  std::string_view token = authorization->substr(kScheme.size());
-  while (token.starts_with(' ')) token.remove_prefix(1);
-  return token;
-}
-
 /// Whether the method may change something (RFC 9110, 9.2.1).
 bool is_safe(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
@@ -172,7 +156,7 @@ HttpResponse Rest::enter(HttpRequest& request, Entry entry, const Handler& handl
 
 Result<Caller> Rest::caller_of(const HttpRequest& request, Entry entry) const {
   if (auth_.open() || entry == Entry::kAnyone || entry == Entry::kProbe) return Caller{};
-  const auto token = token_of(request);
+  const auto token = sent_token(request.header("X-API-Token"), request.header("Authorization"));
   if (token) return auth_.caller_of(*token);
   if (entry == Entry::kOptional) return Caller{};
   return Error{ErrorCode::kUnauthenticated,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The WebSocket API: who is asking, and how connections end."""
+"""The WebSocket API: who is asking, who does not read, and how connections end."""
 
 import asyncio
 import json
@@ -96,6 +96,48 @@ class WithUsers(WebSocketTest):
         master = self.start()
         async with Client(master) as client:
             self.assertEqual(await client.read_close(), 1008)
+
+
+class NotReading(WebSocketTest):
+    @steps
+    async def test_whoever_does_not_read_is_told_what_they_missed(self):
+        master = self.server(workers=1, instance_type="in_process")
+        async with Client(master, max_queue=1) as lazy, Client(master) as busy:
+            session = await busy.new_session(format="exr")
+            await busy.ask("createExecution", sessionName=session, parallel=1,
+                           update={"width": 1600, "height": 1200, "samples": 1, "aoSamples": 1})
+            name = (await busy.ask("getSession", sessionName=session))["executionNames"][0]
+            self.assertNotIn("missed", await lazy.ask("enableStatus"))
+            pictures = 30  # far more than the system keeps for a connection
+            for _ in range(pictures):
+                await lazy.send("getExecutionResult", executionName=name)
+            # Reports for others go on, and one at a time there are only as many pictures in
+            # memory as the client has room for.
+            await busy.ask("enableStatus")
+            for _ in range(20):
+                await busy.send("createSession", producer="ao")
+                await busy.read_until(lambda m: m["command"] == "enableStatus")
+            missed = 0
+            while pictures:
+                message = json.loads(await lazy.receive())
+                pictures -= message["command"] == "getExecutionResult"
+                missed += message.get("missed", 0)
+            if not missed:  # nothing was told while they came
+                missed = (await lazy.read())["missed"]
+            self.assertGreater(missed, 0)
+
+    @steps
+    async def test_a_flood_of_requests_is_slowed_down_and_answered(self):
+        master = self.server(workers=1, instance_type="in_process")
+        count = fewer(30_000)
+        async with Client(master, max_queue=1) as client:
+            async def ask():
+                for i in range(count):
+                    await client.send("info", requestId=i)
+            asking = asyncio.create_task(ask())
+            for i in range(count):
+                self.assertEqual(json.loads(await client.receive())["requestId"], i)
+            await asking
 
 
 class TheEnd(WebSocketTest):

@@ -21,9 +21,10 @@ DEADLINE = 60 * SLOWNESS
 class Client:
     """One connection; every step has a deadline."""
 
-    def __init__(self, master, **headers):
+    def __init__(self, master, max_queue=32, **headers):
+        """Beyond `max_queue` messages that the test has not read, none is taken."""
         self.opening = websockets.connect(
-            f"ws://127.0.0.1:{master.ws}/", max_size=None, compression=None,
+            f"ws://127.0.0.1:{master.ws}/", max_size=None, compression=None, max_queue=max_queue,
             extra_headers={name.replace("_", "-"): value for name, value in headers.items()})
 
     async def __aenter__(self):
