@@ -8,8 +8,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <exception>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <thread>
@@ -29,7 +27,8 @@ constexpr std::uint32_t kShares = 64;
 constexpr std::uint64_t kSeed = 1;
 constexpr unsigned kCores = 2;
 constexpr int kRounds = 3;
-constexpr const char* kSettings = R"({"width": 1024, "height": 1024, "samples": 2, "aoSamples": 15})";
+constexpr const char* kSettings =
+    R"({"width": 1024, "height": 1024, "samples": 2, "aoSamples": 15})";
 
 // The same samples without a farm: seconds.
 double render_directly() {
@@ -64,8 +63,7 @@ double render_directly() {
 double render_in_farm(const Session& session) {
   return bench::seconds_of([&] {
     const auto execution =
-        session.create_execution({.parallel = kShares, .update = kSettings, .seed = kSeed})
-            .value();
+        session.create_execution({.parallel = kShares, .update = kSettings, .seed = kSeed}).value();
     execution.wait().value();
   });
 }
@@ -96,11 +94,4 @@ void run() {
 
 }  // namespace
 
-int main() {
-  try {
-    run();
-  } catch (const std::exception& error) {
-    std::cerr << "bench-efficiency: " << error.what() << '\n';
-    return 1;
-  }
-}
+int main() { return francine::bench::run_or_say("efficiency", run); }

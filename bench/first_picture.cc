@@ -5,8 +5,6 @@
 
 #include <cstdint>
 #include <cstdlib>
-#include <exception>
-#include <iostream>
 #include <memory>
 #include <span>
 #include <stdexcept>
@@ -31,27 +29,26 @@ constexpr int kRequests = 200;
 
 double ask(net::HttpClient& client, const std::string& url) {
   return 1e3 * bench::seconds_of([&] {
-    const auto ignore = [](std::span<const std::uint8_t>) -> Result<void> { return {}; };
-    const auto answer = client.get(url, {}, ignore, 1 << 20).value();
-    if (!answer.success()) throw std::runtime_error(answer.refusal);
-  });
+           const auto ignore = [](std::span<const std::uint8_t>) -> Result<void> { return {}; };
+           const auto answer = client.get(url, {}, ignore, 1 << 20).value();
+           if (!answer.success()) throw std::runtime_error(answer.refusal);
+         });
 }
 
 double render_and_encode(const Scene& scene, ImageSize size, std::uint64_t seed) {
   return 1e3 * bench::seconds_of([&] {
-    image::Partial partial{.sum = Image(size), .weight = 1, .shares = {0, 1}};
-    scene
-        .render({.index = 0, .seed = share_seed(seed, 0), .settings = "{}", .stop = {}},
-                partial.sum)
-        .value();
-    image::encode_picture(partial, Format::kJpg).value();
-  });
+           image::Partial partial{.sum = Image(size), .weight = 1, .shares = {0, 1}};
+           scene
+               .render({.index = 0, .seed = share_seed(seed, 0), .settings = "{}", .stop = {}},
+                       partial.sum)
+               .value();
+           image::encode_picture(partial, Format::kJpg).value();
+         });
 }
 
 void run() {
   bench::ServerProcess server({"--static-instance-size", "1"});
-  const std::string url =
-      "http://127.0.0.1:" + std::to_string(server.rest_port()) + "/?parallel=1";
+  const std::string url = "http://127.0.0.1:" + std::to_string(server.rest_port()) + "/?parallel=1";
   net::HttpClient client;
   const auto producer = make_ao_producer();
   const auto scene = producer->prepare({}).value();
@@ -77,11 +74,4 @@ void run() {
 
 }  // namespace
 
-int main() {
-  try {
-    run();
-  } catch (const std::exception& error) {
-    std::cerr << "bench-first-picture: " << error.what() << '\n';
-    return 1;
-  }
-}
+int main() { return francine::bench::run_or_say("first-picture", run); }

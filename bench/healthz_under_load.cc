@@ -6,8 +6,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
-#include <exception>
-#include <iostream>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -110,11 +108,4 @@ void run() {
 
 }  // namespace
 
-int main() {
-  try {
-    run();
-  } catch (const std::exception& error) {
-    std::cerr << "bench-healthz-under-load: " << error.what() << '\n';
-    return 1;
-  }
-}
+int main() { return francine::bench::run_or_say("healthz-under-load", run); }

@@ -19,6 +19,7 @@
 #include <concepts>
 #include <cstddef>
 #include <cstdio>
+#include <exception>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -104,6 +105,17 @@ inline double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
+}
+
+/// What main() does: runs the benchmark, and says why on standard error when it cannot.
+inline int run_or_say(const char* name, void (*run)()) {
+  try {
+    run();
+    return 0;
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "bench-%s: %s\n", name, error.what());
+    return 1;
+  }
 }
 
 }  // namespace francine::bench

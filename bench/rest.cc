@@ -13,9 +13,7 @@
 #include <charconv>
 #include <csignal>
 #include <cstdint>
-#include <exception>
 #include <functional>
-#include <iostream>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -162,11 +160,4 @@ void run() {
 
 }  // namespace
 
-int main() {
-  try {
-    run();
-  } catch (const std::exception& error) {
-    std::cerr << "bench-rest: " << error.what() << '\n';
-    return 1;
-  }
-}
+int main() { return francine::bench::run_or_say("rest", run); }

@@ -33,9 +33,9 @@ class ServerProcess {
   /// Returns once the server is ready. Throws std::runtime_error when it does not
   /// become so; it has said why on standard error.
   explicit ServerProcess(const std::vector<std::string>& flags) {
-    std::vector<std::string> arguments = {server_program(), "--rest-port", "0", "--ws-port", "0",
-                                          "--port", "0", "--resource-port", "0",
-                                          "--log-level", "warning"};
+    std::vector<std::string> arguments = {
+        server_program(),  "--rest-port", "0",           "--ws-port", "0", "--port", "0",
+        "--resource-port", "0",           "--log-level", "warning"};
     arguments.insert(arguments.end(), flags.begin(), flags.end());
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -48,8 +48,7 @@ class ServerProcess {
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
     posix_spawn_file_actions_addclose(&actions, ends[1]);
-    const int failed =
-        posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
+    const int failed = posix_spawn(&pid_, argv[0], &actions, nullptr, argv.data(), environ);
     posix_spawn_file_actions_destroy(&actions);
     close(ends[1]);
     output_.reset(fdopen(ends[0], "r"));

@@ -18,7 +18,6 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
-#include <exception>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -63,16 +62,15 @@ struct Shared {
 };
 
 Shared& shared_memory() {
-  void* memory = mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* memory =
+      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
   return *new (memory) Shared;
 }
 
 std::shared_ptr<const EncodedImage> blank_picture() {
   image::Partial partial{.sum = Image({64, 64}), .weight = 1, .shares = {0, 1}};
-  return std::make_shared<const EncodedImage>(
-      image::encode_picture(partial, Format::kPng).value());
+  return std::make_shared<const EncodedImage>(image::encode_picture(partial, Format::kPng).value());
 }
 
 // The other process: all workers, on one thread, and one resource port for all.
@@ -121,7 +119,8 @@ class Workers {
       }
       link.send(finished);
       shared_.answered.fetch_add(1, std::memory_order_relaxed);
-      if (run->kind == TaskKind::kReduce) shared_.reductions.fetch_add(1, std::memory_order_relaxed);
+      if (run->kind == TaskKind::kReduce)
+        shared_.reductions.fetch_add(1, std::memory_order_relaxed);
     } else if (const auto* drop = std::get_if<core::DropPartials>(&message)) {
       for (const TaskId dropped : drop->partials) store_.drop(dropped);
     } else if (std::get_if<runtime::Ping>(&message) != nullptr) {
@@ -273,8 +272,7 @@ void run() {
   const double round_trips = round_trips_a_second(*pinged, secret);
   pinged.reset();
 
-  const auto master =
-      Master::start({.instance_type = "static", .cluster_secret = secret}).value();
+  const auto master = Master::start({.instance_type = "static", .cluster_secret = secret}).value();
   workers->dial(master->info().port);
   wait_until([&] { return master->info().workers == kWorkers; });
 
@@ -305,11 +303,4 @@ void run() {
 
 }  // namespace
 
-int main() {
-  try {
-    run();
-  } catch (const std::exception& error) {
-    std::cerr << "bench-tasks: " << error.what() << '\n';
-    return 1;
-  }
-}
+int main() { return francine::bench::run_or_say("tasks", run); }

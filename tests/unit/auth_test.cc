@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/base64.h"
 #include "base/crypto.h"
 #include "server/access.h"
 #include "server/auth.h"
@@ -28,25 +29,14 @@ constexpr std::string_view kKey = "a key of this server";
 /// Cheap, for tests.
 constexpr HashCost kCheap{64, 1, 1};
 
-std::string base64url(std::string_view bytes) {
-  constexpr std::string_view kDigits =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-  std::string text;
-  std::uint32_t bits = 0;
-  int count = 0;
-  for (const char c : bytes) {
-    bits = bits << 8U | static_cast<unsigned char>(c);
-    for (count += 8; count >= 6; count -= 6) text += kDigits[(bits >> (count - 6)) & 63U];
-  }
-  if (count > 0) text += kDigits[(bits << (6 - count)) & 63U];
-  return text;
-}
+std::string base64url(std::string_view text) { return base::base64url(base::bytes_of(text)); }
 
 /// A token as anybody who knows `key` could make it.
 std::string forged(std::string_view header, std::string_view claims, std::string_view key = kKey) {
-  std::string token = base64url(header) + "." + base64url(claims);
+  std::string token =
+      base::base64url(base::bytes_of(header)) + "." + base::base64url(base::bytes_of(claims));
   const base::Digest mac = base::hmac_sha256(key, token);
-  return token + "." + base64url({reinterpret_cast<const char*>(mac.data()), mac.size()});
+  return token + "." + base::base64url(mac);
 }
 
 constexpr std::string_view kHeader = R"({"alg":"HS256","typ":"JWT"})";

@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <filesystem>
 
+#include "base/base64.h"
 #include "base/crypto.h"
 #include "base/posix.h"
 #include "base/utf8.h"
@@ -124,4 +125,23 @@ TEST_CASE("a text is made printable byte by byte") {
 }
 
 }  // namespace
+TEST_CASE("base64 and base64url, after RFC 4648, 10") {
+  const auto encoded = [](std::string_view text) { return base64(bytes_of(text)); };
+  CHECK(encoded("") == "");
+  CHECK(encoded("f") == "Zg==");
+  CHECK(encoded("fo") == "Zm8=");
+  CHECK(encoded("foo") == "Zm9v");
+  CHECK(encoded("foobar") == "Zm9vYmFy");
+  CHECK(base64url(bytes_of("f")) == "Zg");
+  CHECK(base64url(bytes_of("fo")) == "Zm8");
+  CHECK(base64url(bytes_of("foo")) == "Zm9v");
+  CHECK(base64url(bytes_of("\xfb\xff")) == "-_8");
+  for (const std::string_view text : {"", "f", "fo", "foo", "foob", "\xfb\xff\xfe"}) {
+    CHECK(from_base64url(base64url(bytes_of(text))) == std::string(text));
+  }
+  for (const std::string_view wrong : {"Zg==", "Z", "Zh", "Zm9", "Zm9v\n", "+/8", "Zm9vY"}) {
+    CHECK(from_base64url(wrong) == std::nullopt);
+  }
+}
+
 }  // namespace francine::base
