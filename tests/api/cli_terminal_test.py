@@ -89,9 +89,9 @@ class OnTerminal(CliTest):
         self.assertEqual(terminal.wait(), 130)
         self.assertEqual(self.shared.get("/sessions").json(), before)
 
-    def test_sigterm_does_the_same_away_from_a_terminal(self):
+    def test_lines_and_sigterm_away_from_a_terminal(self):
         process = self.start("render", *LONG, "-o", "a.png")
-        self.assertIn(b"shares", process.stderr.readline())
+        self.assertRegex(process.stderr.readline(), rb"^\d+%, \d+ of 20000 shares, \d+\.\d s")
         process.send_signal(signal.SIGTERM)
         self.assertIn(b"The execution is cancelled.", process.stderr.read())
         self.assertEqual(process.wait(), 143)

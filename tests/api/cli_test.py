@@ -137,15 +137,6 @@ class Render(OneServer):
         self.assert_files()
         self.assertEqual(self.session_names(), [])
 
-    def test_lines_of_progress_where_there_is_no_terminal(self):
-        done = self.cli("render", "--parallel", "64", "--width", "512", "--height", "512",
-                        "-o", "a.png")
-        lines = done.err.splitlines()
-        self.assertGreater(len(lines), 1, done.err)
-        for line in lines[:-1]:
-            self.assertRegex(line, r"^\d+%, \d+ of 64 shares, ")
-        self.assertTrue(lines[-1].startswith("a.png: "), lines[-1])
-
 
 class Commands(OneServer):
     def test_lists_and_details(self):
