@@ -3,23 +3,22 @@
 //
 // A browser lets any page send requests to any server it can reach, a loopback one
 // included, and says in Origin which page asks. Where users are configured, the
-// token protects: pages of others do not have it (there are no cookies), and
-// browsers do not let them send the header that carries it. Without users nothing is asked
-// of callers, so there
+// token protects: pages of others do not have it (there are no cookies), and browsers
+// do not let them send the header that carries it. Without users nothing is asked of
+// callers, so there
 //
 // * a Host that is neither a loopback name or address nor configured is refused
 //   (DNS rebinding: a name of the attacker's that resolves to 127.0.0.1),
 // * a request with a foreign Origin that would change something is refused.
 //
-// An Origin is foreign unless it is among `cors_origins` or has the host name of the request's own
-// Host (any port: other ports of a host are its owner's as well).
+// An Origin is foreign unless it is among `cors_origins` or has the host name of the
+// request's own Host (any port: other ports of a host are its owner's as well).
 //
 // Thread safety: any thread.
 
 #ifndef FRANCINE_SERVER_ACCESS_H
 #define FRANCINE_SERVER_ACCESS_H
 
-#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,8 +49,8 @@ class Access {
   /// methods of REST that change something.
   Result<void> check_change(std::optional<std::string_view> origin,
                             std::optional<std::string_view> host) const;
-  /// kForbidden: the page may not open a WebSocket. In any case, with users or without: there the
-  /// browser asks nobody first.
+  /// kForbidden: the page may not open a WebSocket, with users or without: browsers ask
+  /// nobody before they let a page do that.
   Result<void> check_web_socket(std::optional<std::string_view> origin,
                                 std::optional<std::string_view> host) const;
 

@@ -68,14 +68,15 @@ class Auth {
   /// No users are configured.
   bool open() const;
 
-  /// Whose token this is. kUnauthenticated: it is none of ours, forged, too old, or of
-  /// a user or a password that is no more; also where no users are configured.
-  /// Microseconds.
+  /// Whose token this is. Takes microseconds. kUnauthenticated: it is none of ours,
+  /// forged, too old, or of a user or a password that is no more; also where no users
+  /// are configured.
   Result<Caller> caller_of(std::string_view token) const;
 
   /// A token for the user. kUnauthenticated: user or password are wrong, without
-  /// saying which, or no users are configured; kResourceExhausted: too many attempts. Blocks for as
-  /// long as hashing takes, some 0.1 s. `address` is the client's, without port.
+  /// saying which, or no users are configured; kResourceExhausted: too many attempts.
+  /// Blocks for as long as hashing takes, some 0.1 s. `address` is the client's,
+  /// without port.
   Result<std::string> log_in(std::string_view user, std::string_view password,
                              std::string_view address);
 
