@@ -1,7 +1,6 @@
 #include "net/http_server.h"
 
 #include <poll.h>
-#include <sys/socket.h>
 
 #include <array>
 #include <atomic>
@@ -12,6 +11,7 @@
 #include "net/http_front.h"
 #include "net/http_pool.h"
 #include "net/http_router.h"
+#include "net/patient_socket.h"
 #include "net/socket.h"
 
 namespace francine::net {
@@ -106,18 +106,12 @@ class HttpServer::Impl {
     pollfd waiting{connection.socket.get(), POLLIN, 0};
     if (::poll(&waiting, 1, kMoment) != 1) return false;
     std::array<char, 4096> piece;
-    std::size_t bytes = 0;
-    if (connection.tls) {
-      const TlsTransfer got = connection.tls->receive(piece);
-      if (got.state == TlsState::kDone) bytes = got.bytes;
-    } else {
-      const ssize_t got = ::recv(connection.socket.get(), piece.data(), piece.size(), MSG_DONTWAIT);
-      if (got > 0) bytes = static_cast<std::size_t>(got);
-    }
-    // Nothing: the client has closed, or more of a record is to come. The front sees to it.
-    connection.received.append(piece.data(), bytes);
+    const TlsTransfer got = receive_now(connection.socket.get(), connection.tls.get(), piece);
+    // Else the client has closed, or more of a record is to come. The front sees to it.
+    if (got.state != TlsState::kDone) return false;
+    connection.received.append(piece.data(), got.bytes);
     take_decrypted(connection);
-    return bytes > 0;
+    return true;
   }
 
   /// What the front would not see at the socket: the rest of a record that held the
