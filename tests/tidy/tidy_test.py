@@ -40,6 +40,8 @@ LIBRARIES = {
     "rapidjson": (["lib"], False),
     "embree3": (["lib/producers", "bench"], False),
     "curl": (["lib/net"], False),
+    "wslay": (["lib/net"], False),
+    "argon2": (["server"], False),
     "spdlog": (["server"], False),
     "CLI": (["cli"], False),
     "openssl": (["lib/base", "lib/net"], False),
