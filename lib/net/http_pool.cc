@@ -15,53 +15,67 @@ HttpPool::HttpPool(Limits limits, std::function<void(HttpConnection&)> serve)
 HttpPool::~HttpPool() { stop(); }
 
 bool HttpPool::submit(HttpConnection& connection, bool reserve) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (stopping_) return false;
-  if (idle_ > waiting_.size() || add_thread()) {
-    waiting_.push_back({&connection, Clock::now()});
-    arrived_.notify_one();
-    return true;
-  }
-  if (reserve) {
+  if (idle_ <= waiting_.size() && reserve) {
     if (reserve_waiting_.size() >= limits_.max_waiting) return false;
     reserve_waiting_.push_back({&connection, Clock::now()});
     reserve_arrived_.notify_one();
     return true;
   }
-  if (waiting_.size() >= limits_.max_waiting) return false;
+  const std::size_t to_come = limits_.max_threads - made_;
+  if (waiting_.size() >= idle_ + to_come + limits_.max_waiting) return false;
   waiting_.push_back({&connection, Clock::now()});
+  arrived_.notify_one();
+  grow_if_needed(lock);
   return true;
 }
 
-bool HttpPool::add_thread() {
-  if (threads_.size() >= limits_.max_threads) return false;
+/// Making a thread takes longer than most answers, and nobody waits for it under the
+/// lock. A new thread sees to the next one itself, so that a thousand requests at once
+/// cost whoever submits them one.
+void HttpPool::grow_if_needed(std::unique_lock<std::mutex>& lock) {
+  if (growing_ || stopping_ || waiting_.size() <= idle_ || made_ >= limits_.max_threads) return;
+  growing_ = true;
+  ++made_;
+  lock.unlock();
+  std::thread thread;
   try {
-    threads_.emplace_back([this] { run(waiting_, arrived_, true); });
+    thread = std::thread([this] { run(waiting_, arrived_, true); });
   } catch (const std::system_error&) {
-    return false;  // the system has no thread left: those that are there must do
+    // The system has no thread left: those that are there must do.
   }
-  ++idle_;
-  return true;
+  lock.lock();
+  growing_ = false;
+  if (thread.joinable()) {
+    threads_.push_back(std::move(thread));
+  } else {
+    --made_;
+  }
+  grown_.notify_all();
 }
 
 void HttpPool::run(std::deque<Waiting>& queue, std::condition_variable& arrived, bool counted) {
   std::unique_lock lock(mutex_);
   for (;;) {
+    if (counted) ++idle_;
     arrived.wait(lock, [&] { return stopping_ || !queue.empty(); });
     if (queue.empty()) return;
     HttpConnection& connection = *queue.front().connection;
     queue.pop_front();
-    if (counted) --idle_;
+    if (counted) {
+      --idle_;
+      grow_if_needed(lock);
+    }
     lock.unlock();
     serve_(connection);
     lock.lock();
-    if (counted) ++idle_;
   }
 }
 
 bool HttpPool::roomy() {
   const std::lock_guard lock(mutex_);
-  const std::size_t busy = threads_.size() - idle_;
+  const std::size_t busy = made_ - idle_;
   return waiting_.empty() && 2 * busy < limits_.max_threads;
 }
 
@@ -80,8 +94,9 @@ std::vector<HttpConnection*> HttpPool::take_overdue(bool all) {
 
 void HttpPool::stop() {
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     stopping_ = true;
+    grown_.wait(lock, [this] { return !growing_; });
   }
   arrived_.notify_all();
   reserve_arrived_.notify_all();

@@ -30,7 +30,7 @@ class HttpPool {
   /// As stop().
   ~HttpPool();
 
-  /// Has the connection served, by the reserve thread if all others are busy and
+  /// Has the connection served, by the reserve thread if no other is idle and
   /// `reserve` is set. False: neither a thread nor a place to wait is free.
   bool submit(HttpConnection& connection, bool reserve);
 
@@ -50,7 +50,7 @@ class HttpPool {
   };
 
   void run(std::deque<Waiting>& queue, std::condition_variable& arrived, bool counted);
-  bool add_thread();
+  void grow_if_needed(std::unique_lock<std::mutex>& lock);
 
   const Limits limits_;
   const std::function<void(HttpConnection&)> serve_;
@@ -61,7 +61,10 @@ class HttpPool {
   std::deque<Waiting> reserve_waiting_;
   std::vector<std::thread> threads_;
   std::thread reserve_;
+  std::size_t made_ = 0;  ///< threads, the one that is being made included
   std::size_t idle_ = 0;  ///< threads that wait for work
+  bool growing_ = false;  ///< somebody makes a thread
+  std::condition_variable grown_;
   bool stopping_ = false;
 };
 
