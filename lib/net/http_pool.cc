@@ -23,7 +23,7 @@ bool HttpPool::submit(HttpConnection& connection, bool reserve) {
     reserve_arrived_.notify_one();
     return true;
   }
-  const std::size_t to_come = limits_.max_threads - made_;
+  const std::size_t to_come = limits_.max_threads - made_ + starting_;
   if (waiting_.size() >= idle_ + to_come + limits_.max_waiting) return false;
   waiting_.push_back({&connection, Clock::now()});
   arrived_.notify_one();
@@ -32,31 +32,38 @@ bool HttpPool::submit(HttpConnection& connection, bool reserve) {
 }
 
 /// Making a thread takes longer than most answers, and nobody waits for it under the
-/// lock. A new thread sees to the next one itself, so that a thousand requests at once
-/// cost whoever submits them one.
+/// lock. One is made at a time, and the next one when that has begun: by itself, or by
+/// who made it if that is still at it. So a thousand requests at once do not cost whoever
+/// submits them a thousand threads to make.
 void HttpPool::grow_if_needed(std::unique_lock<std::mutex>& lock) {
-  if (growing_ || stopping_ || waiting_.size() <= idle_ || made_ >= limits_.max_threads) return;
-  growing_ = true;
-  ++made_;
-  lock.unlock();
-  std::thread thread;
-  try {
-    thread = std::thread([this] { run(waiting_, arrived_, true); });
-  } catch (const std::system_error&) {
-    // The system has no thread left: those that are there must do.
-  }
-  lock.lock();
-  growing_ = false;
-  if (thread.joinable()) {
+  while (!growing_ && starting_ == 0 && !stopping_ && waiting_.size() > idle_ &&
+         made_ < limits_.max_threads) {
+    growing_ = true;
+    ++made_;
+    ++starting_;
+    lock.unlock();
+    std::thread thread;
+    try {
+      thread = std::thread([this] { run(waiting_, arrived_, true); });
+    } catch (const std::system_error&) {
+      // The system has no thread left: those that are there must do.
+    }
+    const bool made = thread.joinable();
+    lock.lock();
+    growing_ = false;
+    grown_.notify_all();
+    if (!made) {
+      --made_;
+      --starting_;
+      return;
+    }
     threads_.push_back(std::move(thread));
-  } else {
-    --made_;
   }
-  grown_.notify_all();
 }
 
 void HttpPool::run(std::deque<Waiting>& queue, std::condition_variable& arrived, bool counted) {
   std::unique_lock lock(mutex_);
+  if (counted) --starting_;
   for (;;) {
     if (counted) ++idle_;
     arrived.wait(lock, [&] { return stopping_ || !queue.empty(); });

@@ -61,9 +61,10 @@ class HttpPool {
   std::deque<Waiting> reserve_waiting_;
   std::vector<std::thread> threads_;
   std::thread reserve_;
-  std::size_t made_ = 0;  ///< threads, the one that is being made included
-  std::size_t idle_ = 0;  ///< threads that wait for work
-  bool growing_ = false;  ///< somebody makes a thread
+  std::size_t made_ = 0;      ///< threads, the one that is being made included
+  std::size_t idle_ = 0;      ///< threads that wait for work
+  std::size_t starting_ = 0;  ///< threads that have been made and have yet to begin
+  bool growing_ = false;      ///< somebody makes a thread
   std::condition_variable grown_;
   bool stopping_ = false;
 };
