@@ -11,6 +11,8 @@
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include "base/utf8.h"
+
 namespace francine::api {
 namespace {
 
@@ -35,9 +37,10 @@ class Builder {
     return add_text(JsonValue::Type::kNumber, text, size);
   }
   bool String(const char* text, rapidjson::SizeType size, bool) {
-    return add_text(JsonValue::Type::kString, text, size);
+    return is_valid(text, size) && add_text(JsonValue::Type::kString, text, size);
   }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
+    if (!is_valid(text, size)) return false;
     open_.back()->members.push_back({std::string(text, size), {}, stream_.Tell() - 1});
     return true;
   }
@@ -60,6 +63,13 @@ class Builder {
   bool Double(double) { return false; }
 
  private:
+  /// The reader has checked the text, but takes an escaped low surrogate on its own.
+  bool is_valid(const char* text, rapidjson::SizeType size) {
+    if (base::is_utf8({text, size})) return true;
+    error = Error{ErrorCode::kInvalidArgument, "a \\u escape is half of a surrogate pair"};
+    return false;
+  }
+
   bool add_text(JsonValue::Type type, const char* text, rapidjson::SizeType size) {
     JsonValue json;
     json.type = type;

@@ -2,7 +2,7 @@
 //
 // parse_json() is the only reader of JSON text from clients. It is iterative (no
 // text, however deep, can exhaust the stack), bounds depth and the number of
-// values, insists on valid UTF-8, and refuses an object that has the same member
+// values, insists on valid UTF-8 (also of what \u escapes stand for), and refuses an object that has the same member
 // twice, so that nobody downstream can understand a text differently from us.
 //
 // Numbers keep their text: 2.50 and 18446744073709551615 are quoted as they were

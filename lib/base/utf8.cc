@@ -1,6 +1,7 @@
 #include "base/utf8.h"
 
 #include <cstddef>
+#include <cstring>
 
 namespace francine::base {
 namespace {
@@ -35,6 +36,21 @@ std::int32_t next_code_point(std::string_view& text) {
   if (point < lead.smallest || point > 0x10ffff || surrogate) return -1;
   text.remove_prefix(lead.length);
   return point;
+}
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    std::uint64_t eight = 0;
+    if (text.size() >= sizeof eight) {
+      std::memcpy(&eight, text.data(), sizeof eight);
+      if ((eight & 0x8080808080808080) == 0) {
+        text.remove_prefix(sizeof eight);
+        continue;
+      }
+    }
+    if (next_code_point(text) < 0) return false;
+  }
+  return true;
 }
 
 std::string printable(std::string_view text) {

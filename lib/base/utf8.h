@@ -16,6 +16,9 @@ namespace francine::base {
 /// Needs a text that is not empty.
 std::int32_t next_code_point(std::string_view& text);
 
+/// Whether all of it is valid, as above. Fastest where it is ASCII.
+bool is_utf8(std::string_view text);
+
 /// The C0 and C1 control characters and DEL.
 constexpr bool is_control(std::int32_t code_point) {
   return code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0);

@@ -9,6 +9,8 @@
 #include <limits>
 #include <vector>
 
+#include "base/utf8.h"
+
 namespace francine::net {
 namespace {
 
@@ -23,10 +25,17 @@ constexpr std::size_t kMaxKeptText = 1 << 20;
 constexpr unsigned kParseFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
                                  rapidjson::kParseValidateEncodingFlag;
 
-/// Passes what is parsed on to a document, while it is not nested too deep.
-class DepthGuard {
+/// Passes what is parsed on to a document, while it is not nested too deep and its
+/// strings are UTF-8: the parser takes an escaped low surrogate on its own.
+class Guard {
  public:
-  explicit DepthGuard(Document& document) : document_(document) {}
+  explicit Guard(Document& document) : document_(document) {}
+
+  /// Why it stopped the parser.
+  std::string refusal() const {
+    if (depth_ <= kMaxJsonDepth) return "a \\u escape is half of a surrogate pair";
+    return "it is nested more than " + std::to_string(kMaxJsonDepth) + " deep";
+  }
 
   bool Null() { return document_.Null(); }
   bool Bool(bool b) { return document_.Bool(b); }
@@ -39,10 +48,10 @@ class DepthGuard {
     return document_.RawNumber(text, length, copy);
   }
   bool String(const char* text, rapidjson::SizeType length, bool copy) {
-    return document_.String(text, length, copy);
+    return base::is_utf8({text, length}) && document_.String(text, length, copy);
   }
   bool Key(const char* text, rapidjson::SizeType length, bool copy) {
-    return document_.Key(text, length, copy);
+    return base::is_utf8({text, length}) && document_.Key(text, length, copy);
   }
   bool StartObject() { return enter() && document_.StartObject(); }
   bool EndObject(rapidjson::SizeType members) {
@@ -152,16 +161,16 @@ Result<void> JsonRpcReader::Impl::parse(std::string_view frame, Document& docume
   text.push_back('\0');
   rapidjson::InsituStringStream stream(text.data());
   rapidjson::ParseResult parsed;
+  std::string refusal;
   auto generate = [&](Document& into) {
-    DepthGuard guard(into);
+    Guard guard(into);
     parsed = parser.Parse<kParseFlags>(stream, guard);
+    if (parsed.Code() == rapidjson::kParseErrorTermination) refusal = guard.refusal();
     return !parsed.IsError();
   };
   document.Populate(generate);
   if (parsed.IsError()) {
-    const bool too_deep = parsed.Code() == rapidjson::kParseErrorTermination;
-    return malformed((too_deep ? "it is nested more than " + std::to_string(kMaxJsonDepth) + " deep"
-                               : std::string(rapidjson::GetParseError_En(parsed.Code()))) +
+    return malformed((refusal.empty() ? rapidjson::GetParseError_En(parsed.Code()) : refusal) +
                      " (at byte " + std::to_string(parsed.Offset()) + ")");
   }
   // The parser takes a NUL for the end of its input; the frame's end is ours.

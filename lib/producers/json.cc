@@ -7,16 +7,22 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include "base/utf8.h"
+
 namespace francine::producers {
 namespace {
 
-// Builds the document and refuses what is nested too deep: later walks over the
-// document are recursive.
+// Builds the document and refuses what is nested too deep (later walks over the
+// document are recursive) and strings that are no UTF-8 (the reader takes an escaped low
+// surrogate on its own).
 class BoundedHandler {
  public:
   explicit BoundedHandler(rapidjson::Document& document) : document_(document) {}
 
-  bool too_deep() const { return depth_ > kMaxJsonDepth; }
+  std::string refusal() const {
+    if (depth_ <= kMaxJsonDepth) return "has a \\u escape that is half of a surrogate pair";
+    return "is nested more than " + std::to_string(kMaxJsonDepth) + " deep";
+  }
 
   bool Null() { return document_.Null(); }
   bool Bool(bool value) { return document_.Bool(value); }
@@ -29,10 +35,10 @@ class BoundedHandler {
     return document_.RawNumber(text, size, copy);
   }
   bool String(const char* text, rapidjson::SizeType size, bool copy) {
-    return document_.String(text, size, copy);
+    return base::is_utf8({text, size}) && document_.String(text, size, copy);
   }
   bool Key(const char* text, rapidjson::SizeType size, bool copy) {
-    return document_.Key(text, size, copy);
+    return base::is_utf8({text, size}) && document_.Key(text, size, copy);
   }
   bool StartObject() { return ++depth_ <= kMaxJsonDepth && document_.StartObject(); }
   bool EndObject(rapidjson::SizeType members) {
@@ -54,7 +60,7 @@ class BoundedHandler {
 struct Generator {
   std::string_view text;
   rapidjson::ParseResult result;
-  bool too_deep = false;
+  std::string refusal;
 
   bool operator()(rapidjson::Document& document) {
     constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
@@ -65,7 +71,7 @@ struct Generator {
     rapidjson::Reader reader;
     BoundedHandler handler(document);
     result = reader.Parse<kFlags>(stream, handler);
-    too_deep = handler.too_deep();
+    if (result.Code() == rapidjson::kParseErrorTermination) refusal = handler.refusal();
     return !result.IsError();
   }
 };
@@ -95,11 +101,9 @@ Result<void> parse_object(std::string_view text, std::string_view name,
     document.SetObject();
     return {};
   }
-  Generator generator{text, {}, false};
+  Generator generator{text, {}, {}};
   document.Populate(generator);
-  if (generator.too_deep) {
-    return invalid(name, "is nested more than " + std::to_string(kMaxJsonDepth) + " deep");
-  }
+  if (!generator.refusal.empty()) return invalid(name, generator.refusal);
   if (generator.result.IsError()) {
     return invalid(
         name, "is not JSON: " + std::string(rapidjson::GetParseError_En(generator.result.Code())) +

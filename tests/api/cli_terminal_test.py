@@ -52,7 +52,7 @@ class OnTerminal(CliTest):
         done = [int(bar) for bar in re.findall(r"(\d+)/64 shares", terminal.shown)]
         self.assertEqual(done, sorted(done))
         # In the end the bar is gone, and one line says what is there.
-        self.assertRegex(painted(terminal.shown), r"^a\.png: png, [\d.]+ kB, in [\d.]+ s\n$")
+        self.assertRegex(painted(terminal.shown), r"^a\.png: png, [\d.]+ kB, in [\d.:]+ (s|min)\n$")
         self.assert_files("a.png")
 
     def test_quiet_is_silent(self):

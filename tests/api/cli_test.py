@@ -14,7 +14,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from cli import CLI, CliTest
-from harness import SQUARE_OBJ, Server, png_size
+from harness import SQUARE_OBJ, Server, needs_meshes, png_size
 
 LONG = ["--parallel", "20000", "--width", "512", "--height", "512"]
 
@@ -83,6 +83,7 @@ class Render(OneServer):
         self.assertNotEqual(other, expected)
         self.assert_files("old.png")
 
+    @needs_meshes
     def test_resources_and_updates(self):
         self.write("square.obj", SQUARE_OBJ)
         self.write("camera.json", b'{"samples": 1, "camera": {"eye": [0, 0, 5]}}')
@@ -311,6 +312,7 @@ class Torn(http.server.BaseHTTPRequestHandler):
 
 
 class AnswersGetLost(CliTest):
+    @needs_meshes
     def test_what_is_asked_for_again_is_created_once(self):
         server = self.server(workers=1)
         between = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Torn)

@@ -8,7 +8,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import openapi
-from harness import SQUARE_OBJ, Server, SystemTest, connect, fewer, png_size, wait_until
+from harness import SQUARE_OBJ, Server, SystemTest, connect, fewer, needs_meshes, png_size, wait_until
 
 SMALL = {"width": 64, "height": 48}
 
@@ -268,6 +268,7 @@ class Rest(SystemTest):
         self.assert_stops_clean(server)
 
 
+@needs_meshes
 class Meshes(SystemTest):
     def test_upload_and_render(self):
         server = self.server()
@@ -276,8 +277,6 @@ class Meshes(SystemTest):
         self.assertEqual(server.upload(SQUARE_OBJ), identity)
         resource = {"type": "upload", "id": identity, "dst": "models/square.obj"}
         session = server.post("/sessions", {"producer": "ao", "resources": [resource]})
-        if session.status == 400 and "mbree" in session.error:
-            self.skipTest("this build renders no meshes")
         self.assertEqual(session.status, 201, session.body)
         self.assertEqual(session.json()["resources"], [resource])
         name = session.json()["name"]

@@ -1,7 +1,8 @@
 """Real francine-server processes for tests: started on free ports with directories
 of their own, awaited by event under a deadline, and checked to leave nothing.
 
-The program is FRANCINE_SERVER in the environment, by default that of build/. All
+The program is FRANCINE_SERVER in the environment, by default that of build/;
+FRANCINE_MESHES says whether it renders meshes (1, the default) or not (0). All
 deadlines are multiplied by FRANCINE_TEST_SLOWNESS (builds with sanitizers are slow).
 """
 
@@ -27,6 +28,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 SERVER = os.environ.get("FRANCINE_SERVER",
                         os.path.join(ROOT, "build", "server", "francine-server"))
 SLOWNESS = float(os.environ.get("FRANCINE_TEST_SLOWNESS", "1"))
+MESHES = os.environ.get("FRANCINE_MESHES", "1") == "1"
+needs_meshes = unittest.skipUnless(MESHES, "this build was made without Embree")
 MARK = "SYSTEM_TEST_MARK"  # in the environment of everything that a test starts
 READY = re.compile(r"francine-server ready: rest=(\d+) ws=(\d+) rpc=(\d+) resource=(\d+) "
                    r"workers=(\d+)\n")

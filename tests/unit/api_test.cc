@@ -92,6 +92,9 @@ TEST_CASE("texts that are no JSON are refused with the place") {
   CHECK(parse_error("[\"\xff\"]") != "");
   CHECK(parse_error("[\"\xc0\x80\"]") != "");
   CHECK(parse_error("[\"\\ud800\"]") != "");
+  for (const char* half : {R"(["x\uddbb"])", R"({"\udc00": 1})", R"(["\ud83d\ude00\ude00"])"}) {
+    CHECK(parse_error(half).find("half of a surrogate pair") != std::string::npos);
+  }
 }
 
 TEST_CASE("a member that occurs twice is refused, at every level") {

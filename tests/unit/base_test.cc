@@ -118,6 +118,18 @@ TEST_CASE("UTF-8 is taken in its shortest form only") {
   CHECK(first("\xff") == -1);
 }
 
+TEST_CASE("a text is UTF-8 or not, wherever its bytes stand") {
+  CHECK(is_utf8(""));
+  for (std::size_t at = 0; at < 20; ++at) {
+    const std::string before(at, 'x');
+    const std::string after(20 - at, 'x');
+    CHECK(is_utf8(before + "\xe2\x82\xac" + after));
+    CHECK_FALSE(is_utf8(before + "\xed\xb0\x80" + after));
+    CHECK_FALSE(is_utf8(before + "\xe2\x82" + after));
+    CHECK_FALSE(is_utf8(before + "\xe2"));
+  }
+}
+
 TEST_CASE("a text is made printable byte by byte") {
   CHECK(printable("caf\xc3\xa9\tx") == "caf\xc3\xa9\tx");
   CHECK(printable("a\x1b[31m\xff\n") == "a?[31m??");

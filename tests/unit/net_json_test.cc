@@ -123,6 +123,10 @@ TEST_CASE("what is not JSON-RPC 2.0 is an error that says why") {
   CHECK(mentions(problem_of("nonsense"), "at byte"));
   CHECK(mentions(problem_of(R"({"jsonrpc":"2.0","method":"x"} trailing)"), "at byte"));
   CHECK(mentions(problem_of(std::string("{\"jsonrpc\":\"2.0\",\"method\":\"x\"}\0{}", 34)), "NUL"));
+  for (const char* half : {R"({"jsonrpc":"2.0","method":"\udc00"})",
+                           R"({"jsonrpc":"2.0","method":"x","\udfff":1})"}) {
+    CHECK(mentions(problem_of(half), "half of a surrogate pair"));
+  }
   CHECK(mentions(problem_of("[]"), "empty batch"));
   CHECK(mentions(problem_of("[1]"), "not an object"));
   CHECK(mentions(problem_of("null"), "not an object"));

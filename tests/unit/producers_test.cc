@@ -75,7 +75,7 @@ TEST_CASE("updates that are not JSON objects are refused") {
         "settings must be a JSON object, not [1]");
 }
 
-TEST_CASE("JSON is bounded in depth and size") {
+TEST_CASE("JSON is bounded in depth and size, and its strings are UTF-8") {
   const auto nested = [](int depth) {
     std::string text = "{\"a\":";
     for (int i = 1; i < depth; ++i) text += "[";
@@ -87,6 +87,10 @@ TEST_CASE("JSON is bounded in depth and size") {
   const auto deep =
       producers::parse_object(nested(producers::kMaxJsonDepth + 1), "update", document);
   CHECK(deep.error().message == "update is nested more than 64 deep");
+  for (const char* half : {R"({"a": "\udc00"})", R"({"\udc00": 1})"}) {
+    const auto refused = producers::parse_object(half, "update", document);
+    CHECK(contains(refused.error().message, "half of a surrogate pair"));
+  }
   CHECK_FALSE(producers::parse_object(nested(1'000'000), "update", document).ok());
   const std::string large = "{\"a\":\"" + std::string(producers::kMaxJsonBytes, 'x') + "\"}";
   CHECK(contains(producers::parse_object(large, "update", document).error().message, "bytes"));
