@@ -3,6 +3,7 @@
 #ifndef FRANCINE_FRANCINE_H
 #define FRANCINE_FRANCINE_H
 
+#include <francine/chaos.h>
 #include <francine/image.h>
 #include <francine/instance_manager.h>
 #include <francine/limits.h>

@@ -32,6 +32,7 @@
 #include <string_view>
 #include <vector>
 
+#include <francine/chaos.h>
 #include <francine/instance_manager.h>
 #include <francine/limits.h>
 #include <francine/log.h>
@@ -89,6 +90,8 @@ struct MasterOptions {
   std::chrono::milliseconds min_task_timeout = std::chrono::seconds(30);
 
   Limits limits{};
+  /// Failures on purpose, for tests.
+  ChaosOptions chaos{};
   LogSink log{};
 };
 

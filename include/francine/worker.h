@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,17 +45,22 @@ struct WorkerOptions {
   std::filesystem::path data_dir{};
   /// Partials that this worker keeps for merging before it stops producing more.
   std::uint64_t partial_budget_bytes = std::uint64_t{1} << 30;
-  /// A worker that has had no master for this long cleans up and ends.
+  /// A worker that has had no master for this long cleans up and ends. Until then it
+  /// goes on with its tasks and keeps what it made, for when the master is back.
   std::chrono::milliseconds orphan_timeout = std::chrono::minutes(10);
   /// Beside the built-in ones.
   std::vector<std::shared_ptr<const Producer>> producers{};
+  /// What ChaosKind::kExit does (chaos.h), on a thread of the worker's. Empty: this
+  /// process ends at once, as by kill -9.
+  std::function<void()> chaos_exit{};
   LogSink log{};
 };
 
 /// The options that a master of instance type "local" gives to the program that
 /// its worker_command names: `argv` after that command's own arguments, and the
 /// cluster secret in the environment variable FRANCINE_CLUSTER_SECRET. So a program
-/// can be both master and worker: see examples/custom_producer.cc.
+/// can be both master and worker: see examples/custom_producer.cc. `log` prints to
+/// standard error what the master reads there.
 /// kInvalidArgument names the argument that is wrong.
 Result<WorkerOptions> worker_options_from(int argc, const char* const* argv);
 
