@@ -10,6 +10,12 @@
 //    stop() of one that is starting ends it.
 //  * The destructor stops everything and returns when nothing is left. No event
 //    is delivered once it has begun, except one whose delivery is under way.
+//  * A backend that is told to let its instances outlive this process (`local`) keeps
+//    what a later one must know of them in `directory`, before they run. When this
+//    process is killed they live on, and recover() of a later backend with that
+//    directory finds each of them that lives, and nothing else: a process that was
+//    given the same id by chance is not touched. They are its instances from then on,
+//    without an InstanceStarted; how they ended is unknown then (kEnded).
 //
 // Started means that the instance's program runs, not that its worker has joined:
 // only the master can see that, and tells the keeper (keeper.h).
@@ -24,6 +30,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -73,6 +80,15 @@ struct InstanceExited {
 
 using InstanceEvent = std::variant<InstanceStarted, InstanceExited>;
 
+/// A living instance that an earlier process started.
+struct RecoveredInstance {
+  InstanceId id{};
+  std::string name;
+  std::int64_t process_id = 0;
+  std::string secret;                  ///< that it was given; never logged
+  std::vector<std::string> arguments;  ///< its whole command line
+};
+
 /// Ends by itself? Then it calls this, once, from any thread, with the reason.
 using OnInstanceEnd = std::function<void(std::string reason)>;
 
@@ -83,7 +99,7 @@ using StartInProcess =
 
 struct BackendOptions {
   std::function<void(const InstanceEvent& event)> on_event;  ///< required
-  LogSink log;  ///< the output of instances, line by line; may be empty
+  LogSink log;  ///< the output of instances, line by line, with their names; may be empty
 
   /// `local`: the program (looked up in PATH if it has no "/") and its first
   /// arguments; the arguments of the LaunchSpec follow.
@@ -91,6 +107,14 @@ struct BackendOptions {
   /// `local`: between SIGTERM and SIGKILL.
   std::chrono::milliseconds stop_grace = std::chrono::seconds(5);
   std::size_t output_tail_bytes = 4096;
+  /// `local`: holds a directory, named after it, for each instance that outlives this
+  /// process (instance_record.h); nobody else may use it as long as this backend lives.
+  /// Empty: nothing is recovered.
+  std::filesystem::path directory;
+  /// `local`: instances outlive this process if it is killed; needs `directory`. What
+  /// they print while nobody reads it, or faster than it is read, is dropped where a
+  /// pipe's buffer (64 KiB) is full: their output never blocks and never kills them.
+  bool outlive = false;
 
   /// `in_process`.
   StartInProcess start_in_process;
@@ -99,6 +123,9 @@ struct BackendOptions {
 class InstanceBackend {
  public:
   virtual ~InstanceBackend() = default;
+  /// Once, before the first start(): see above. Backends whose instances end with this
+  /// process have none.
+  virtual std::vector<RecoveredInstance> recover() { return {}; }
   virtual void start(std::vector<LaunchSpec> specs) = 0;
   virtual void stop(const std::vector<InstanceId>& ids) = 0;
 };

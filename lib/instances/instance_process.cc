@@ -16,11 +16,14 @@ namespace {
 /// that is read after the end, when a process that left its group may write on.
 constexpr std::size_t kReadBytesPerTurn = 256 << 10;
 
-OutputLines make_lines(const LaunchSpec& spec, const BackendOptions& options) {
-  if (!options.log) return OutputLines(spec.secret, options.output_tail_bytes, {});
-  return OutputLines(spec.secret, options.output_tail_bytes,
-                     [log = options.log, prefix = spec.name + ": "](std::string_view line) {
-                       log(LogLevel::kInfo, prefix + std::string(line));
+OutputLines make_lines(const std::string& name, const std::string& secret,
+                       const BackendOptions& options) {
+  if (!options.log) return OutputLines(secret, options.output_tail_bytes, {});
+  return OutputLines(secret, options.output_tail_bytes,
+                     [log = options.log, name](std::string_view line) {
+                       LogRecord record = log_record(LogLevel::kInfo, std::string(line));
+                       record.worker = name;
+                       log(record);
                      });
 }
 
@@ -48,14 +51,35 @@ bool readable(int fd) {
   return ::poll(&descriptor, 1, 0) > 0;
 }
 
+Child child_of(LivingInstance& living) {
+  Outputs outputs = open_outputs(living.directory);
+  Child child;
+  child.pid = living.record.pid;
+  child.handle = std::move(living.handle);
+  child.output = std::move(outputs.output);
+  child.errors = std::move(outputs.errors);
+  return child;
+}
+
 }  // namespace
 
-InstanceProcess::InstanceProcess(const LaunchSpec& spec, Child child, const BackendOptions& options)
+InstanceProcess::InstanceProcess(const LaunchSpec& spec, Child child, const BackendOptions& options,
+                                 std::filesystem::path directory)
     : id_(spec.id),
       name_(spec.name),
+      directory_(std::move(directory)),
       child_(std::move(child)),
-      output_(make_lines(spec, options)),
-      errors_(make_lines(spec, options)) {}
+      output_(make_lines(spec.name, spec.secret, options)),
+      errors_(make_lines(spec.name, spec.secret, options)) {}
+
+InstanceProcess::InstanceProcess(LivingInstance living, const BackendOptions& options)
+    : id_(living.record.id),
+      name_(living.record.name),
+      directory_(living.directory),
+      token_(living.record.token),
+      child_(child_of(living)),
+      output_(make_lines(name_, living.secret, options)),
+      errors_(make_lines(name_, living.secret, options)) {}
 
 void InstanceProcess::watch(std::vector<pollfd>& descriptors) const {
   for (const base::UniqueFd* fd :
@@ -78,6 +102,24 @@ std::optional<InstanceEvent> InstanceProcess::read() {
 bool InstanceProcess::ended() const { return readable(child_.handle.get()); }
 
 InstanceExited InstanceProcess::reap() {
+  InstanceExited exited{.id = id_, .asked = asked_};
+  if (token_.empty()) {
+    take_exit_status(exited);
+  } else {
+    // Whoever its parent is now has waited for it: its id may be another's already.
+    kill_left_behind(child_.pid, token_);
+  }
+  read_lines(child_.output, output_);
+  read_lines(child_.errors, errors_);
+  output_.finish();
+  errors_.finish();
+  if (!directory_.empty()) remove_record(directory_);
+  exited.output_tail = errors_.tail();
+  exited.reason = describe(exited);
+  return exited;
+}
+
+void InstanceProcess::take_exit_status(InstanceExited& exited) {
   // While the leader is not waited for, its id, and so the group's, is not reused.
   ::kill(-child_.pid, SIGKILL);
   siginfo_t info{};
@@ -85,36 +127,30 @@ InstanceExited InstanceProcess::reap() {
   do {
     waited = ::waitid(P_PIDFD, static_cast<id_t>(child_.handle.get()), &info, WEXITED);
   } while (waited != 0 && errno == EINTR);
-
-  read_lines(child_.output, output_);
-  read_lines(child_.errors, errors_);
-  output_.finish();
-  errors_.finish();
-
-  InstanceExited exited{.id = id_, .asked = asked_, .output_tail = errors_.tail()};
   if (exec_error_) {
     exited.kind = ExitKind::kNeverStarted;
-  } else if (waited == 0 && info.si_code == CLD_EXITED) {
-    exited.kind = ExitKind::kExited;
-    exited.code = info.si_status;
   } else if (waited == 0) {
-    exited.kind = ExitKind::kSignalled;
+    exited.kind = info.si_code == CLD_EXITED ? ExitKind::kExited : ExitKind::kSignalled;
     exited.code = info.si_status;
   }
-  exited.reason = describe(exited);
-  return exited;
 }
 
 void InstanceProcess::stop(Clock::time_point deadline) {
   if (asked_) return;
   asked_ = true;
   deadline_ = deadline;
-  ::kill(-child_.pid, SIGTERM);
+  signal(SIGTERM);
 }
 
 void InstanceProcess::kill() {
   deadline_.reset();
-  ::kill(-child_.pid, SIGKILL);
+  signal(SIGKILL);
+}
+
+void InstanceProcess::signal(int number) const {
+  // The group's id is its own as long as it has not ended; or, if it is a child, as
+  // long as it has not been waited for.
+  if (token_.empty() || !ended()) ::kill(-child_.pid, number);
 }
 
 std::string InstanceProcess::describe(const InstanceExited& exited) const {
@@ -131,6 +167,7 @@ std::string InstanceProcess::describe(const InstanceExited& exited) const {
     case ExitKind::kEnded:
       break;
   }
+  if (!token_.empty()) return name_ + " ended; its exit code went to an earlier master";
   return name_ + " ended; its exit code was taken by another part of this program";
 }
 

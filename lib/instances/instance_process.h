@@ -1,6 +1,6 @@
-// InstanceProcess: one instance of the local backend, from its fork until nothing
-// is left of it. The backend's thread polls its descriptors and tells it what is
-// ready; it tells back what became of it.
+// InstanceProcess: one instance of the local backend, from its fork (or, adopted, from
+// when it was found) until nothing is left of it. The backend's thread polls its descriptors and
+// tells it what is ready; it tells back what became of it.
 //
 // Thread safety: none; confined to the backend's thread.
 
@@ -10,11 +10,13 @@
 #include <poll.h>
 
 #include <chrono>
+#include <filesystem>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "instances/backend.h"
+#include "instances/instance_record.h"
 #include "instances/output_lines.h"
 #include "instances/spawn.h"
 
@@ -24,7 +26,11 @@ class InstanceProcess {
  public:
   using Clock = std::chrono::steady_clock;
 
-  InstanceProcess(const LaunchSpec& spec, Child child, const BackendOptions& options);
+  /// A child of this process. `directory` holds its record; empty: there is none.
+  InstanceProcess(const LaunchSpec& spec, Child child, const BackendOptions& options,
+                  std::filesystem::path directory);
+  /// An earlier process's child.
+  InstanceProcess(LivingInstance living, const BackendOptions& options);
 
   /// Adds what is to be polled.
   void watch(std::vector<pollfd>& descriptors) const;
@@ -34,7 +40,8 @@ class InstanceProcess {
 
   /// Whether it has ended; then reap() it.
   bool ended() const;
-  /// Ends what it left behind in its process group and takes its exit status.
+  /// Ends what it left behind in its process group, takes its exit status and removes
+  /// its record.
   /// Called once, when it has ended or kill() was called, and last.
   InstanceExited reap();
 
@@ -46,10 +53,14 @@ class InstanceProcess {
   std::optional<Clock::time_point> deadline() const { return deadline_; }
 
  private:
+  void signal(int number) const;
+  void take_exit_status(InstanceExited& exited);
   std::string describe(const InstanceExited& exited) const;
 
   InstanceId id_;
   std::string name_;
+  std::filesystem::path directory_;
+  std::string token_;  ///< of its record; empty: a child of this process
   Child child_;
   OutputLines output_;
   OutputLines errors_;

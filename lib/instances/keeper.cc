@@ -23,6 +23,20 @@ InstanceKeeper::InstanceKeeper(std::shared_ptr<InstanceManager> manager,
   assert(manager_ != nullptr);
 }
 
+void InstanceKeeper::adopt(InstanceId id, std::int64_t now_ms) {
+  assert(!asked_ms_ && !instances_.contains(id));
+  take_id(id);
+  // It had joined the earlier master, as far as anybody knows: that it does not come
+  // back says nothing about whether workers can be started.
+  instances_[id] = {
+      .place = places_.size(), .started_ms = now_ms, .absent_since_ms = now_ms, .joined = true};
+  places_.push_back({.instance = id});
+}
+
+void InstanceKeeper::take_id(InstanceId id) {
+  next_id_ = std::max(next_id_, static_cast<std::uint64_t>(id) + 1);
+}
+
 KeeperOrders InstanceKeeper::tick(std::int64_t now_ms, const ClusterLoad& load) {
   KeeperOrders orders;
   if (ask_again_ || now_ms - *asked_ms_ >= options_.manage_interval_ms) {
@@ -57,7 +71,7 @@ void InstanceKeeper::stop_absent(std::int64_t now_ms, KeeperOrders& orders) {
     if (now_ms - instance.absent_since_ms < options_.join_timeout_ms) continue;
     count_failure("worker has not joined the master in time", instance.joined);
     give_up_place(id, instance, now_ms);
-    orders.stop.push_back(id);
+    (options_.keep_absent ? orders.left_alone : orders.stop).push_back(id);
   }
 }
 

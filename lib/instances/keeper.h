@@ -19,7 +19,11 @@
 //
 // An instance that has not joined within join_timeout_ms, or whose worker left
 // (its link broke) and did not come back within that time, is stopped and
-// counts as ended.
+// counts as ended. With keep_absent it is not stopped, only replaced.
+//
+// Adopted instances were started by an earlier master and live. They take places
+// before any is started, and have the join timeout to join again. Ids are never
+// given twice: new ones are above all that were adopted or are known to be taken.
 //
 // Cannot start. When `start_failures` instances in all have ended without any
 // instance ever having joined, orders.cannot_start says why, once: the last
@@ -53,18 +57,25 @@ struct KeeperOptions {
   std::int64_t join_timeout_ms = 60'000;
   std::uint32_t start_failures = 3;
   std::uint32_t max_instances = 10'000;  ///< whatever the manager says
+  bool keep_absent = false;              ///< disableZombieDestroy
 };
 
 struct KeeperOrders {
   std::vector<InstanceId> start;  ///< new ids
   std::vector<InstanceId> stop;
-  std::optional<Error> cannot_start;  ///< kUnavailable
-  std::int64_t next_ms = 0;           ///< call tick() then, if nothing happens before
+  std::vector<InstanceId> left_alone;  ///< replaced, but not stopped (keep_absent)
+  std::optional<Error> cannot_start;   ///< kUnavailable
+  std::int64_t next_ms = 0;            ///< call tick() then, if nothing happens before
 };
 
 class InstanceKeeper {
  public:
   InstanceKeeper(std::shared_ptr<InstanceManager> manager, const KeeperOptions& options);
+
+  /// An instance of an earlier master that lives. Before the first tick().
+  void adopt(InstanceId id, std::int64_t now_ms);
+  /// This id is not to be given to a new instance, nor any below it.
+  void take_id(InstanceId id);
 
   /// Orders to carry out now.
   KeeperOrders tick(std::int64_t now_ms, const ClusterLoad& load);

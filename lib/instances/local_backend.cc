@@ -1,5 +1,6 @@
 // `local`: instances are processes of this machine. One thread forks them, polls
-// them and reaps them; it lives as long as they do, because they die with it.
+// them and reaps them; it lives as long as they do, because those that do not outlive
+// this process die with it.
 
 #include <poll.h>
 #include <sys/eventfd.h>
@@ -17,9 +18,11 @@
 #include <thread>
 #include <utility>
 
+#include "base/crypto.h"
 #include "base/posix.h"
 #include "instances/descriptions.h"
 #include "instances/instance_process.h"
+#include "instances/instance_record.h"
 #include "instances/spawn.h"
 
 namespace francine::instances {
@@ -27,14 +30,21 @@ namespace {
 
 using Clock = InstanceProcess::Clock;
 
-constexpr std::string_view kSecretVariable = "FRANCINE_CLUSTER_SECRET=";
+constexpr std::size_t kTokenBytes = 16;
 
-/// This process's environment without a cluster secret of its own.
+std::string variable(const char* name, const std::string& value) {
+  return std::string(name) + "=" + value;
+}
+
+/// This process's environment without what an instance is given.
 std::vector<std::string> inherited_environment() {
   std::vector<std::string> variables;
-  for (char** variable = environ; variable != nullptr && *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with(kSecretVariable))
-      variables.emplace_back(*variable);
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    if (!text.starts_with(variable(kSecretVariable, "")) &&
+        !text.starts_with(variable(kTokenVariable, ""))) {
+      variables.emplace_back(text);
+    }
   }
   return variables;
 }
@@ -52,6 +62,25 @@ class LocalBackend final : public InstanceBackend {
     closing_ = true;
     wake();
     thread_.join();
+  }
+
+  std::vector<RecoveredInstance> recover() override {
+    std::vector<RecoveredInstance> recovered;
+    if (options_.directory.empty()) return recovered;
+    std::vector<LivingInstance> living = find_living(options_.directory);
+    for (const LivingInstance& instance : living) {
+      recovered.push_back({.id = instance.record.id,
+                           .name = instance.record.name,
+                           .process_id = instance.record.pid,
+                           .secret = instance.secret,
+                           .arguments = instance.arguments});
+    }
+    {
+      const std::scoped_lock lock(mutex_);
+      to_adopt_ = std::move(living);
+    }
+    wake();
+    return recovered;
   }
 
   void start(std::vector<LaunchSpec> specs) override {
@@ -90,12 +119,18 @@ class LocalBackend final : public InstanceBackend {
   }
 
   void take_commands() {
+    std::vector<LivingInstance> adopting;
     std::vector<LaunchSpec> starting;
     std::vector<InstanceId> stopping;
     {
       const std::scoped_lock lock(mutex_);
+      adopting.swap(to_adopt_);
       starting.swap(to_start_);
       stopping.swap(to_stop_);
+    }
+    for (LivingInstance& living : adopting) {
+      const InstanceId id = living.record.id;
+      processes_.try_emplace(id, std::move(living), options_);
     }
     if (closing_) {
       for (auto& [id, process] : processes_) process.stop(Clock::now() + options_.stop_grace);
@@ -111,16 +146,44 @@ class LocalBackend final : public InstanceBackend {
   void launch(const LaunchSpec& spec) {
     SpawnRequest request{program_, options_.worker_command, environment_};
     request.arguments.insert(request.arguments.end(), spec.arguments.begin(), spec.arguments.end());
-    request.environment.push_back(std::string(kSecretVariable) + spec.secret);
-    auto child = spawn(request);
+    // First, here and below: whoever looks for it finds it however much follows.
+    request.environment.insert(request.environment.begin(), variable(kSecretVariable, spec.secret));
+    std::filesystem::path directory;
+    if (options_.outlive) directory = options_.directory / spec.name;
+    auto child = options_.outlive ? spawn_outliving(spec, request, directory) : spawn(request);
     if (child.ok()) {
-      processes_.try_emplace(spec.id, spec, std::move(*child), options_);
+      processes_.try_emplace(spec.id, spec, std::move(*child), options_, std::move(directory));
       return;
     }
     deliver(
         InstanceExited{.id = spec.id,
                        .kind = ExitKind::kNeverStarted,
                        .reason = spec.name + " could not be started: " + child.error().message});
+  }
+
+  static Result<Child> spawn_outliving(const LaunchSpec& spec, SpawnRequest& request,
+                                       const std::filesystem::path& directory) {
+    auto outputs = make_outputs(directory);
+    if (!outputs.ok()) return outputs.error();
+    const std::string token = base::random_hex(kTokenBytes);
+    request.environment.insert(request.environment.begin(), variable(kTokenVariable, token));
+    request.outlive = Outlive{
+        .output = outputs->theirs.output.get(),
+        .errors = outputs->theirs.errors.get(),
+        .record = [&](pid_t pid) -> Result<void> {
+          auto record = make_record(spec, pid, token);
+          if (!record.ok()) return record.error();
+          return write_record(directory, *record);
+        },
+    };
+    auto child = spawn(request);
+    if (!child.ok()) {
+      remove_record(directory);
+      return child;
+    }
+    child->output = std::move(outputs->ours.output);
+    child->errors = std::move(outputs->ours.errors);
+    return child;
   }
 
   void wait() {
@@ -168,7 +231,8 @@ class LocalBackend final : public InstanceBackend {
   const base::UniqueFd wake_;
   std::atomic<bool> closing_{false};
 
-  std::mutex mutex_;  ///< guards the next two; their bound is the caller's
+  std::mutex mutex_;  ///< guards the next three; their bound is the caller's
+  std::vector<LivingInstance> to_adopt_;
   std::vector<LaunchSpec> to_start_;
   std::vector<InstanceId> to_stop_;
 
@@ -185,6 +249,10 @@ Result<std::unique_ptr<InstanceBackend>> create(BackendOptions options) {
     return Error{ErrorCode::kInvalidArgument,
                  "worker_command is empty; the instance type \"local\" needs a program to run, "
                  "such as `francine-server worker`"};
+  }
+  if (options.outlive && options.directory.empty()) {
+    return Error{ErrorCode::kInvalidArgument,
+                 "directory is empty; instances that outlive this program need one"};
   }
   auto program = find_program(options.worker_command[0]);
   if (!program.ok()) return program.error();

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -60,6 +61,8 @@ struct Prepared {
   int status = -1;
   pid_t parent = 0;
   int last_fd = 0;
+  int gate = -1;        ///< Outlive: wait here for a byte; -1: end with the parent
+  int gate_other = -1;  ///< the parent's end of it
 };
 
 [[noreturn]] void fail(int status, Step step) {
@@ -79,15 +82,35 @@ void arrange_descriptors(const Prepared& prepared, int status) {
   for (int fd = kStatusFd + 1; fd <= prepared.last_fd; ++fd) ::close(fd);
 }
 
-[[noreturn]] void run_child(const Prepared& prepared) {
-  ::setpgid(0, 0);
-  int status = prepared.status;
-  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail(status, Step::kSetUp);
+/// Returns when the parent has recorded this child; ends when it never will.
+void pass_gate(const Prepared& prepared) {
+  ::close(prepared.gate_other);
+  char byte = 0;
+  for (;;) {
+    const ssize_t count = ::read(prepared.gate, &byte, 1);
+    if (count == 1) return;
+    if (count == 0 || errno != EINTR) ::_exit(127);
+  }
+}
+
+/// Have the kernel kill this child with its parent.
+void tie_to_parent(const Prepared& prepared) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) fail(prepared.status, Step::kSetUp);
   // The parent may have ended before the line above.
   if (::getppid() != prepared.parent) {
     errno = ESRCH;
-    fail(status, Step::kParent);
+    fail(prepared.status, Step::kParent);
   }
+}
+
+[[noreturn]] void run_child(const Prepared& prepared) {
+  ::setpgid(0, 0);
+  if (prepared.gate < 0) {
+    tie_to_parent(prepared);
+  } else {
+    pass_gate(prepared);
+  }
+  int status = prepared.status;
   arrange_descriptors(prepared, status);
   status = kStatusFd;
 
@@ -119,10 +142,41 @@ pid_t fork_child(const Prepared& prepared) {
 
 /// Above the standard descriptors and the status pipe's place, so that the
 /// child's dup2 calls cannot overwrite one that is still needed.
-Result<base::UniqueFd> lifted(const base::UniqueFd& fd) {
-  base::UniqueFd high(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kStatusFd + 1));
+Result<base::UniqueFd> lifted(int fd) {
+  base::UniqueFd high(::fcntl(fd, F_DUPFD_CLOEXEC, kStatusFd + 1));
   if (!high) return base::errno_error(errno, "cannot duplicate a descriptor");
   return high;
+}
+
+/// A pipe whose writing end is for the child.
+Result<Pipe> pipe_end() {
+  auto pipe = make_pipe();
+  if (!pipe.ok()) return pipe.error();
+  auto high = lifted(pipe->write.get());
+  if (!high.ok()) return high.error();
+  pipe->write = std::move(*high);
+  return pipe;
+}
+
+/// A writing end that is there already.
+Result<Pipe> given(int fd) {
+  auto high = lifted(fd);
+  if (!high.ok()) return high.error();
+  return Pipe{{}, std::move(*high)};
+}
+
+/// Sockets and not a pipe, so that a child that was killed cannot bring on SIGPIPE.
+Result<Pipe> make_gate() {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+    return base::errno_error(errno, "cannot make a socket pair");
+  return Pipe{base::UniqueFd(ends[0]), base::UniqueFd(ends[1])};
+}
+
+void end_child(pid_t pid) {
+  ::kill(-pid, SIGKILL);
+  while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
 }
 
 }  // namespace
@@ -165,20 +219,21 @@ Result<std::string> find_program(const std::string& command) {
 Result<Child> spawn(const SpawnRequest& request) {
   base::UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null) return base::errno_error(errno, "cannot open /dev/null");
-  std::array<Pipe, 3> pipes;
-  std::array<base::UniqueFd, 4> ends;  // the child's: input, output, errors, status
-  for (std::size_t i = 0; i < pipes.size(); ++i) {
-    auto pipe = make_pipe();
-    if (!pipe.ok()) return pipe.error();
-    pipes[i] = std::move(*pipe);
-    auto end = lifted(pipes[i].write);
-    if (!end.ok()) return end.error();
-    ends[i + 1] = std::move(*end);
-    pipes[i].write.reset();
-  }
-  auto input = lifted(null);
+  auto input = lifted(null.get());
   if (!input.ok()) return input.error();
-  ends[0] = std::move(*input);
+  const std::optional<Outlive>& outlive = request.outlive;
+  auto output = outlive ? given(outlive->output) : pipe_end();
+  if (!output.ok()) return output.error();
+  auto errors = outlive ? given(outlive->errors) : pipe_end();
+  if (!errors.ok()) return errors.error();
+  auto status = pipe_end();
+  if (!status.ok()) return status.error();
+  Pipe gate;
+  if (outlive) {
+    auto made = make_gate();
+    if (!made.ok()) return made.error();
+    gate = std::move(*made);
+  }
 
   const std::vector<char*> arguments = pointers(request.arguments);
   const std::vector<char*> environment = pointers(request.environment);
@@ -187,12 +242,14 @@ Result<Child> spawn(const SpawnRequest& request) {
       .program = request.program.c_str(),
       .arguments = arguments.data(),
       .environment = environment.data(),
-      .input = ends[0].get(),
-      .output = ends[1].get(),
-      .errors = ends[2].get(),
-      .status = ends[3].get(),
+      .input = input->get(),
+      .output = output->write.get(),
+      .errors = errors->write.get(),
+      .status = status->write.get(),
       .parent = ::getpid(),
       .last_fd = static_cast<int>(std::clamp(most, 256L, 65'536L)),
+      .gate = gate.read.get(),
+      .gate_other = gate.write.get(),
   };
   Child child;
   child.pid = fork_child(prepared);
@@ -203,14 +260,19 @@ Result<Child> spawn(const SpawnRequest& request) {
   child.handle.reset(static_cast<int>(::syscall(SYS_pidfd_open, child.pid, 0)));
   if (!child.handle) {
     const Error error = base::errno_error(errno, "cannot watch a process (pidfd_open)");
-    ::kill(-child.pid, SIGKILL);
-    while (::waitpid(child.pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    end_child(child.pid);
     return error;
   }
-  child.output = std::move(pipes[0].read);
-  child.errors = std::move(pipes[1].read);
-  child.status = std::move(pipes[2].read);
+  if (outlive) {
+    if (auto recorded = outlive->record(child.pid); !recorded) {
+      end_child(child.pid);
+      return recorded.error();
+    }
+    ::send(gate.write.get(), "", 1, MSG_NOSIGNAL);
+  }
+  child.output = std::move(output->read);
+  child.errors = std::move(errors->read);
+  child.status = std::move(status->read);
   return child;
 }
 

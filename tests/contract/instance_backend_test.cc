@@ -140,6 +140,23 @@ TEST_CASE("a backend is not made without what it needs") {
   });
 }
 
+TEST_CASE("where no backend was before, nothing is recovered") {
+  for_each_backend([](const BackendDescription& description) {
+    const TemporaryDirectory directory;
+    for (const bool kept : {false, true}) {
+      const std::unique_ptr<Trial> trial = make_trial(description.name);
+      InstanceEvents events;
+      BackendOptions options = trial->options();
+      options.on_event = events.on_event();
+      if (kept) options.directory = directory.path() / "none";
+      const auto backend = description.create(std::move(options)).value();
+      CHECK(backend->recover().empty());
+      backend->start({spec(1)});
+      CHECK(events.wait_started(InstanceId{1}));
+    }
+  });
+}
+
 TEST_CASE("instances start, run and stop, each with its two events") {
   for_each_backend([](const BackendDescription& description) {
     Tried tried(description);

@@ -35,9 +35,9 @@ class InstanceEvents {
     };
   }
   LogSink log() {
-    return [this](LogLevel, std::string_view line) {
+    return [this](const LogRecord& record) {
       const std::scoped_lock lock(mutex_);
-      lines_.emplace_back(line);
+      lines_.push_back(record.worker + ": " + record.text);
       changed_.notify_all();
     };
   }

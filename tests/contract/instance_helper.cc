@@ -12,20 +12,34 @@
 //     family FIFO    keeps FIFO open for writing in itself and in a child that ignores
 //                    SIGTERM, writes a byte to it, runs until SIGTERM
 //     orphan FIFO    the same, but ends at once
+//     echo FIFO FROM keeps FIFO open for writing, writes a byte to it; prints each line that
+//                    comes from the FIFO FROM; after the line "flood" it has printed 1 MB and
+//                    writes a byte to FIFO
 //     master FIFO    starts "run FIFO" by the local backend, runs until killed
+//     outlived DIRECTORY ARGUMENTS...
+//                    lets instances outlive it that are recorded in DIRECTORY: takes those
+//                    that are there, or starts instance 1 with ARGUMENTS; prints a line
+//                    when it has done so; runs until killed
+//     gated PROGRAM REPORT
+//                    starts PROGRAM so that it outlives this process, prints its process id
+//                    when it is to be recorded, and is killed then
 
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
+#include "instances/spawn.h"
 #include "instances/table.h"
 
 namespace {
@@ -76,14 +90,68 @@ int family(const char* fifo, bool stay) {
 
 int master(const char* self, const char* fifo) {
   using namespace francine::instances;
-  auto backend = find_backend("local").value()->create({.on_event = [](const InstanceEvent&) {},
-                                                        .log = {},
-                                                        .worker_command = {self},
-                                                        .start_in_process = {}});
+  BackendOptions options;
+  options.on_event = [](const InstanceEvent&) {};
+  options.worker_command = {self};
+  auto backend = find_backend("local").value()->create(std::move(options));
   if (!backend.ok()) return 1;
   (*backend)->start(
       {{.id = InstanceId{1}, .name = "w", .secret = "s", .arguments = {"run", fifo}}});
   run_until_killed();
+}
+
+/// Prints what comes, and more than any pipe takes when it is told to.
+int echo(const char* fifo, const char* from) {
+  const int fd = ::open(fifo, O_WRONLY);
+  if (fd < 0 || ::write(fd, "x", 1) != 1) return 1;
+  // For writing too: so that it does not end when the one who writes does.
+  FILE* lines = ::fdopen(::open(from, O_RDWR), "r");
+  std::array<char, 1000> line{};
+  while (lines != nullptr && std::fgets(line.data(), line.size(), lines) != nullptr) {
+    std::fputs(line.data(), stdout);
+    std::fflush(stdout);
+    if (std::string_view(line.data()) != "flood\n") continue;
+    const std::string much(1 << 20, 'x');
+    std::fputs(much.c_str(), stdout);
+    std::fputs("\n", stdout);
+    std::fflush(stdout);
+    if (::write(fd, "x", 1) != 1) return 1;
+  }
+  return 1;
+}
+
+int outlived(const char* self, const char* directory, std::vector<std::string> arguments) {
+  using namespace francine::instances;
+  BackendOptions options;
+  options.on_event = [](const InstanceEvent&) {};
+  options.worker_command = {self};
+  options.directory = directory;
+  options.outlive = true;
+  auto backend = find_backend("local").value()->create(std::move(options));
+  if (!backend.ok()) return 1;
+  if ((*backend)->recover().empty()) {
+    (*backend)->start({{.id = InstanceId{1},
+                        .name = "w",
+                        .secret = "s3cret",
+                        .arguments = std::move(arguments)}});
+  }
+  std::puts("there");
+  std::fflush(stdout);
+  run_until_killed();
+}
+
+int gated(const char* program, const char* report_file) {
+  using namespace francine;
+  instances::SpawnRequest request;
+  request.program = program;
+  request.arguments = {program, "report", report_file};
+  request.outlive = instances::Outlive{.output = 1, .errors = 2, .record = [](pid_t pid) {
+                                         std::printf("%d\n", static_cast<int>(pid));
+                                         std::fflush(stdout);
+                                         ::raise(SIGKILL);
+                                         return Result<void>();
+                                       }};
+  return instances::spawn(request).ok() ? 0 : 1;
 }
 
 }  // namespace
@@ -118,6 +186,9 @@ int main(int argc, char** argv) {
   }
   if (role == "family") return family(value, true);
   if (role == "orphan") return family(value, false);
+  if (role == "echo" && argc > 3) return echo(value, argv[3]);
+  if (role == "outlived") return outlived(argv[0], value, {argv + 3, argv + argc});
+  if (role == "gated" && argc > 3) return gated(value, argv[3]);
   if (role == "master") return master(argv[0], value);
   return 2;
 }

@@ -21,17 +21,18 @@
 #include "base/posix.h"
 #include "instance_events.h"
 #include "instances/table.h"
+#include "lifeline.h"
 
 namespace francine::instances {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::InstanceEvents;
+using testing::Lifeline;
 using testing::TemporaryDirectory;
 
 constexpr InstanceId kOne{1};
 const std::string kSecret = "the-cluster-secret";
-constexpr int kDeadlineMs = 20'000;
 
 std::string read_file(const fs::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -61,40 +62,6 @@ bool no_children() {
   siginfo_t info{};
   return ::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 && errno == ECHILD;
 }
-
-/// A FIFO that processes hold open for writing: whoever has the reading end sees
-/// when the last of them is gone, also of processes that are nobody's children.
-class Lifeline {
- public:
-  explicit Lifeline(const fs::path& path) : path_(path) {
-    REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
-    fd_.reset(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    REQUIRE(fd_);
-  }
-  const fs::path& path() const { return path_; }
-  /// Waits for a byte: somebody holds the other end.
-  bool held() { return poll_for(POLLIN) && take() == 1; }
-  /// Waits until nobody does.
-  bool gone() {
-    while (poll_for(POLLIN | POLLHUP)) {
-      if (take() == 0) return true;
-    }
-    return false;
-  }
-
- private:
-  bool poll_for(short events) {
-    pollfd descriptor{.fd = fd_.get(), .events = events, .revents = 0};
-    return ::poll(&descriptor, 1, kDeadlineMs) == 1;
-  }
-  ssize_t take() {
-    char byte = 0;
-    return ::read(fd_.get(), &byte, 1);
-  }
-
-  fs::path path_;
-  base::UniqueFd fd_;
-};
 
 TEST_CASE("a command that cannot be run is refused at once, by name") {
   TemporaryDirectory directory;

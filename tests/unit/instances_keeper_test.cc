@@ -248,6 +248,94 @@ TEST_CASE_FIXTURE(Fixture, "what the keeper does not know is ignored") {
   CHECK(keeper.instances() == 1);
 }
 
+TEST_CASE_FIXTURE(Fixture, "adopted instances take places before any is started") {
+  manager->wanted = 3;
+  keeper.adopt(InstanceId{4}, now);
+  keeper.adopt(InstanceId{7}, now);
+  CHECK(keeper.instances() == 2);
+  const KeeperOrders orders = tick();
+  CHECK(orders.start == ids({8}));
+  CHECK(orders.stop.empty());
+  CHECK(keeper.instances() == 3);
+  CHECK(keeper.desired() == 3);
+  check_quiet(tick());
+}
+
+TEST_CASE_FIXTURE(Fixture, "more are adopted than wanted: the youngest are stopped") {
+  manager->wanted = 1;
+  for (const std::uint64_t id : {2, 3, 9}) keeper.adopt(InstanceId{id}, now);
+  const KeeperOrders orders = tick();
+  CHECK(orders.start.empty());
+  CHECK(orders.stop == ids({9, 3}));
+  exits(9);
+  exits(3);
+  check_quiet(tick());
+  CHECK(keeper.instances() == 1);
+}
+
+TEST_CASE_FIXTURE(Fixture, "no id is given twice, not that of a dead instance either") {
+  manager->wanted = 2;
+  keeper.take_id(InstanceId{30});
+  keeper.adopt(InstanceId{5}, now);
+  CHECK(tick().start == ids({31}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "an adopted instance that does not join in time is replaced at once") {
+  manager->wanted = 1;
+  keeper.adopt(InstanceId{1}, now);
+  CHECK(tick().next_ms == now + options.join_timeout_ms);
+  check_quiet(at(options.join_timeout_ms - 1));
+  const KeeperOrders orders = at(1);
+  CHECK(orders.stop == ids({1}));
+  CHECK(orders.start == ids({2}));
+  CHECK(orders.left_alone.empty());
+}
+
+TEST_CASE_FIXTURE(Fixture, "an adopted instance that joins is as any other") {
+  manager->wanted = 1;
+  keeper.adopt(InstanceId{1}, now);
+  tick();
+  joins(1);
+  check_quiet(at(options.join_timeout_ms));
+  exits(1);
+  CHECK(tick().start == ids({2}));
+}
+
+TEST_CASE_FIXTURE(Fixture, "that adopted instances end does not mean that none can be started") {
+  manager->wanted = 3;
+  for (const std::uint64_t id : {1, 2, 3}) keeper.adopt(InstanceId{id}, now);
+  tick();
+  for (const std::uint64_t id : {1, 2, 3}) exits(id);
+  const KeeperOrders orders = tick();
+  CHECK(orders.start == ids({4, 5, 6}));
+  CHECK_FALSE(orders.cannot_start);
+}
+
+TEST_CASE("absent instances are replaced but not stopped, where they shall be kept") {
+  const auto manager = std::make_shared<FakeManager>();
+  manager->wanted = 2;
+  const KeeperOptions options{.keep_absent = true};
+  InstanceKeeper keeper(manager, options);
+  keeper.adopt(InstanceId{1}, 0);
+  CHECK(keeper.tick(0, {}).start == ids({2}));
+  keeper.on_joined(InstanceId{2}, 0);
+  keeper.on_left(InstanceId{2}, 10);
+  const KeeperOrders first = keeper.tick(options.join_timeout_ms, {});
+  CHECK(first.left_alone == ids({1}));
+  CHECK(first.start == ids({3}));
+  const KeeperOrders second = keeper.tick(options.join_timeout_ms + 10, {});
+  CHECK(second.left_alone == ids({2}));
+  CHECK(second.start == ids({4}));
+  CHECK(second.stop.empty());
+  CHECK(keeper.instances() == 4);
+  check_quiet(keeper.tick(options.join_timeout_ms + 20, {}));
+  // One that comes back, or ends after all, changes nothing any more.
+  keeper.on_joined(InstanceId{1}, options.join_timeout_ms + 30);
+  keeper.on_event(InstanceExited{.id = InstanceId{2}}, options.join_timeout_ms + 30);
+  check_quiet(keeper.tick(options.join_timeout_ms + 30, {}));
+  CHECK(keeper.instances() == 3);
+}
+
 TEST_CASE("the static manager always wants the same") {
   const auto manager = make_static_instance_manager(3);
   CHECK(manager->name() == "static");
