@@ -61,7 +61,7 @@ class Farm {
       spec->endpoint = "http://10.0.0.1:" + std::to_string(20'000 + i);
       spec->arithmetic = "x86_64-avx2";
       spec->partial_budget_bytes = std::uint64_t{1} << 30;
-      step_now(WorkerJoined{std::move(spec), i});
+      step_now(WorkerJoined{std::move(spec), i, {}});
       effects_.clear();
     }
   }
@@ -97,7 +97,7 @@ class Farm {
       running_.pop_back();
       ++events;
     }
-    for (auto& [execution, task] : stored_) step_now(PictureStored{execution, task});
+    for (auto& [execution, task] : stored_) step_now(PictureStored{execution, task, {}, 0});
     stored_.clear();
     while (!full_sessions_.empty() && state_.sessions.at(full_sessions_.front()).running == 0) {
       step_now(DeleteSession{RequestId{1}, full_sessions_.front()});

@@ -43,10 +43,23 @@ WorkClass work_class(const State& state, const Execution& execution, std::uint32
           execution.arithmetic};
 }
 
+/// Whether its work is offered to schedulers.
+bool is_offered(const Execution& execution) {
+  return execution.started && execution.phase == ExecutionPhase::kRunning;
+}
+
+/// Lists the worker as free, or not.
+void refresh_free(State& state, WorkerId id, const Worker& worker) {
+  if (state.is_placeable(worker)) {
+    state.free_workers.insert(static_cast<std::uint64_t>(id));
+  } else {
+    state.free_workers.erase(static_cast<std::uint64_t>(id));
+  }
+}
+
 /// Makes the class of pending shares what the ledger says.
 void refresh_produce_work(State& state, ExecutionId id, const Execution& execution) {
-  const std::uint32_t pending =
-      execution.phase == ExecutionPhase::kRunning ? execution.ledger->pending() : 0;
+  const std::uint32_t pending = is_offered(execution) ? execution.ledger->pending() : 0;
   const auto it = state.work.find(produce_key(id, execution));
   if (it != state.work.end()) {
     state.totals.pending_shares -= it->second.pending;
@@ -113,21 +126,34 @@ Task remove_task(State& state, WorkerId worker_id, TaskId task_id) {
   const Task task = *it;
   *it = worker.tasks.back();
   worker.tasks.pop_back();
-  state.free_workers.insert(static_cast<std::uint64_t>(worker_id));
+  refresh_free(state, worker_id, worker);
   --state.totals.running_tasks;
   --state.executions.at(task.execution).running_tasks;
   return task;
 }
 
-void add_times(Execution& execution, const Task& task, const TaskTimes& times) {
-  execution.times.fetching_us += times.fetching_us;
-  execution.times.producing_us += times.producing_us;
-  execution.times.reducing_us += times.reducing_us;
-  if (task.kind == TaskKind::kProduce) {
-    execution.shares_produced += task.shares.size();
-  } else {
+void add_times(TaskTimes& sum, const TaskTimes& times) {
+  sum.fetching_us += times.fetching_us;
+  sum.producing_us += times.producing_us;
+  sum.reducing_us += times.reducing_us;
+}
+
+void add_counted(Execution& execution, const Task& task, const TaskTimes& times) {
+  add_times(execution.times, times);
+  if (task.kind == TaskKind::kReduce) {
     ++execution.reductions;
+  } else if (!task.adopted || times.producing_us > 0) {  // else it is of merged partials
+    execution.shares_produced += task.shares.size();
   }
+}
+
+/// Puts the worker on the list of those that hold the session.
+void hold_session(State& state, WorkerId id, Worker& worker, SessionId session_id) {
+  if (!insert_sorted(worker.sessions, session_id)) return;
+  Session& session = state.sessions.at(session_id);
+  const auto after = find_holder(session.holders, id);
+  session.holders.insert(after, {id, session.resource_bytes});
+  ++session.holders_version;
 }
 
 // --- one function for each kind of record ---------------------------------------
@@ -177,9 +203,23 @@ void carry_out(State& state, const ExecutionCreated& record) {
   execution.spec = record.spec;
   execution.created_at = record.at;
   execution.ledger = std::make_unique<Ledger>(record.spec->parallel);
+  execution.started = !state.policy.journalled || session.spec->unrecorded;
+  // This record is counted once it has been applied.
+  if (!execution.started) {
+    state.not_started.emplace_back(state.durable_records + 1, record.execution);
+  }
   const Execution& added = state.executions.emplace(record.execution, std::move(execution));
   state.next_execution = static_cast<std::uint64_t>(record.execution) + 1;
   refresh_produce_work(state, record.execution, added);
+}
+
+void carry_out(State& state, const ExecutionStarted& record) {
+  assert(!state.not_started.empty() && state.not_started.front().second == record.execution);
+  state.not_started.pop_front();
+  Execution* execution = state.executions.find(record.execution);
+  if (execution == nullptr) return;  // deleted before it was safe
+  execution->started = true;
+  refresh_produce_work(state, record.execution, *execution);
 }
 
 void carry_out(State& state, const ExecutionEnded& record) {
@@ -188,6 +228,10 @@ void carry_out(State& state, const ExecutionEnded& record) {
   execution.phase = record.phase;
   execution.error = record.error;
   execution.ended_at = record.at;
+  execution.sha256 = record.sha256;
+  execution.bytes = record.bytes;
+  execution.retries = record.retries;
+  execution.times = record.times;
   refresh_produce_work(state, record.execution, execution);
   while (!execution.groups.empty()) {
     remove_group(state, record.execution, execution, execution.groups.begin()->first);
@@ -202,6 +246,51 @@ void carry_out(State& state, const ExecutionEnded& record) {
   --session.running;
   if (Owner* owner = owner_of(state, session)) --owner->running_executions;
   --state.totals.running_executions;
+}
+
+void carry_out(State& state, const Restarted& record) {
+  state.incarnation = record.incarnation;
+  state.cluster = record.cluster;
+  state.durable_records = 0;
+  state.next_session = std::max(state.next_session, record.next_session);
+  state.next_execution = std::max(state.next_execution, record.next_execution);
+  // Workers may still hold partials that are named after tasks of earlier lives.
+  constexpr unsigned kTaskBits = 40;
+  state.next_task = ((record.incarnation - 1) << kTaskBits) + 1;
+  state.now = record.at;
+  state.awake_since = record.at;
+  state.not_started.clear();
+  state.executions.for_each([&](ExecutionId id, Execution& execution) {
+    if (execution.started || !execution.ledger) return;
+    execution.started = true;
+    refresh_produce_work(state, id, execution);
+  });
+  state.recovers_until = state.members.empty() ? 0 : record.at + state.policy.recovery_time;
+}
+
+void carry_out(State& state, const MemberAdded& record) { state.members.insert(record.name); }
+
+void carry_out(State& state, const MemberRemoved& record) { state.members.erase(record.name); }
+
+void carry_out(State& state, const ReportTaken& record) {
+  state.reports.insert_or_assign(record.worker, record.report);
+}
+
+void carry_out(State& state, const ReportAmended& record) {
+  WorkerReport& report = state.reports.at(record.worker);
+  const auto it =
+      std::find_if(report.running.begin(), report.running.end(),
+                   [&](const UnansweredTask& task) { return task.task == record.task; });
+  if (it == report.running.end()) return;
+  if (record.result) report.kept.push_back({*it, *record.result});
+  report.running.erase(it);
+}
+
+void carry_out(State& state, const Recovered&) {
+  state.recovers_until = 0;
+  state.reports.clear();
+  state.workers.for_each(
+      [&](WorkerId id, const Worker& worker) { refresh_free(state, id, worker); });
 }
 
 void carry_out(State& state, const WorkerAdded& record) {
@@ -219,10 +308,10 @@ void carry_out(State& state, const WorkerAdded& record) {
   if (it == known.end()) it = known.insert(known.end(), {record.spec->arithmetic, 0});
   ++it->workers;
   worker.arithmetic = static_cast<std::uint32_t>(it - known.begin()) + 1;
+  worker.stands_since = record.at;
   state.totals.slots += record.spec->slots;
-  state.free_workers.insert(static_cast<std::uint64_t>(record.worker));
   state.worker_names[record.spec->name] = record.worker;
-  state.workers.emplace(record.worker, std::move(worker));
+  refresh_free(state, record.worker, state.workers.emplace(record.worker, std::move(worker)));
   state.next_worker = static_cast<std::uint64_t>(record.worker) + 1;
 }
 
@@ -243,6 +332,7 @@ void carry_out(State& state, const WorkerRemoved& record) {
     state.worker_names.erase(name);
   }
   const std::uint32_t arithmetic = worker.arithmetic;
+  state.reports.erase(record.worker);
   state.workers.erase(record.worker);
   if (--state.arithmetics[arithmetic - 1].workers != 0) return;
   // Nobody can go on in this arithmetic, and nothing that it rendered is left
@@ -258,6 +348,33 @@ void carry_out(State& state, const WorkerSeen& record) {
   state.workers.at(record.worker).last_seen = record.at;
 }
 
+void carry_out(State& state, const WorkerStands& record) {
+  Worker& worker = state.workers.at(record.worker);
+  worker.standing = record.standing;
+  worker.stands_since = record.at;
+  if (record.standing == WorkerStanding::kAlive) worker.last_seen = record.at;
+  // Nobody listens; what it shall forget, it reports if it comes back.
+  if (record.standing == WorkerStanding::kAway) worker.drops.clear();
+  refresh_free(state, record.worker, worker);
+}
+
+void carry_out(State& state, const WorkerSetAside& record) {
+  Worker& worker = state.workers.at(record.worker);
+  worker.set_aside_until = record.until;
+  worker.set_aside_reason = record.reason;
+  if (record.until != 0) {
+    ++worker.times_set_aside;
+  } else {
+    // One more failure, and it is set aside for longer.
+    worker.failures_in_a_row = state.policy.max_failures_in_a_row - 1;
+  }
+  refresh_free(state, record.worker, worker);
+}
+
+void carry_out(State& state, const SessionKept& record) {
+  hold_session(state, record.worker, state.workers.at(record.worker), record.session);
+}
+
 void carry_out(State& state, const WorkerPinged& record) {
   state.workers.at(record.worker).last_ping = record.at;
 }
@@ -265,26 +382,20 @@ void carry_out(State& state, const WorkerPinged& record) {
 void carry_out(State& state, const TaskPlaced& record) {
   Worker& worker = state.workers.at(record.worker);
   Execution& execution = state.executions.at(record.execution);
-  assert(worker.tasks.size() < worker.slots);
-  worker.tasks.push_back(
-      {record.task, record.execution, record.kind, record.finish, record.shares, record.at});
-  worker.drops.clear();  // they travel with the task
-  if (worker.tasks.size() == worker.slots) {
-    state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
+  assert(worker.tasks.size() < worker.slots || record.adopted);
+  worker.tasks.push_back({record.task, record.execution, record.kind, record.finish, record.adopted,
+                          record.shares, record.at});
+  refresh_free(state, record.worker, worker);
+  if (!record.adopted) {
+    worker.drops.clear();  // they travel with the task
+    state.next_task = static_cast<std::uint64_t>(record.task) + 1;
   }
-  state.next_task = static_cast<std::uint64_t>(record.task) + 1;
   ++state.totals.running_tasks;
   ++execution.running_tasks;
   assert(execution.arithmetic == 0 || execution.arithmetic == worker.arithmetic);
   execution.arithmetic = worker.arithmetic;
 
-  if (insert_sorted(worker.sessions, execution.session)) {
-    Session& session = state.sessions.at(execution.session);
-    const auto after = find_holder(session.holders, record.worker);
-    session.holders.insert(after, {record.worker, session.resource_bytes});
-    ++session.holders_version;
-  }
-
+  hold_session(state, record.worker, worker, execution.session);
   if (record.kind == TaskKind::kProduce) {
     execution.ledger->take(record.shares);
     refresh_produce_work(state, record.execution, execution);
@@ -301,7 +412,9 @@ void carry_out(State& state, const TaskCounted& record) {
   Worker& worker = state.workers.at(record.worker);
   Execution& execution = state.executions.at(task.execution);
   worker.last_seen = record.at;
-  add_times(execution, task, record.times);
+  worker.failures_in_a_row = 0;
+  worker.times_set_aside = 0;
+  add_counted(execution, task, record.times);
   if (task.kind == TaskKind::kReduce) execution.reducing.erase(task.shares);
   if (task.finish) {
     execution.picture = Picture{record.task, record.worker, task.kind};
@@ -327,10 +440,16 @@ void carry_out(State& state, const TaskCounted& record) {
 void carry_out(State& state, const TaskEnded& record) {
   const Task task = remove_task(state, record.worker, record.task);
   Execution& execution = state.executions.at(task.execution);
-  add_times(execution, Task{}, record.times);
+  add_times(execution.times, record.times);
   if (record.outcome != TaskOutcome::kCancelled) {
     Attempts& attempts = execution.attempts[{task.kind, task.shares.begin}];
-    ++(record.outcome == TaskOutcome::kFailed ? attempts.failures : attempts.losses);
+    if (record.outcome == TaskOutcome::kFailed) {
+      ++attempts.failures;
+      attempts.failed_on = record.worker;
+      ++state.workers.at(record.worker).failures_in_a_row;
+    } else {
+      ++attempts.losses;
+    }
     ++execution.retries;
     execution.error = record.reason;
   }
@@ -392,6 +511,7 @@ void carry_out(State& state, const Ticked& record) {
 
 void apply(State& state, const Record& record) {
   std::visit([&](const auto& fact) { carry_out(state, fact); }, record);
+  if (is_durable(record)) ++state.durable_records;
 }
 
 }  // namespace francine::core

@@ -4,8 +4,10 @@
 #ifndef FRANCINE_CORE_DECISION_H
 #define FRANCINE_CORE_DECISION_H
 
+#include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "core/state.h"
 
@@ -35,7 +37,10 @@ struct Decision {
   void on(const DeleteSession& event);
   void on(const CreateExecution& event);
   void on(const CancelExecution& event);
-  void end_execution(ExecutionId id, ExecutionPhase phase, const std::string& error);
+  void on(const Committed& event);
+  /// `picture`: of a finished execution.
+  void end_execution(ExecutionId id, ExecutionPhase phase, const std::string& error,
+                     const PictureStored* picture = nullptr);
 
   // workers.cc
   void on(const WorkerJoined& event);
@@ -43,8 +48,22 @@ struct Decision {
   void on(const WorkerHeard& event);
   void on(const Tick& event);
   void remove_worker(WorkerId id, const std::string& reason);
+  void hear(WorkerId id, const Worker& worker);  ///< a sign of life
+  void judge_silence(WorkerId id, const Worker& worker, std::vector<WorkerId>& lost);
+  void set_aside(WorkerId id, const std::string& reason);
   void lose_partial(ExecutionId id, ShareRange shares, const std::string& reason);
   void end_overdue_tasks(WorkerId id);
+
+  // recovery.cc
+  void on(const Restart& event);
+  void take_report(WorkerId id, const WorkerReport& report);
+  /// Ends the recovery if all that were awaited are there, or have had the time.
+  void end_recovery_in_time();
+  void reconcile(WorkerId id, const WorkerReport& report);
+  void adopt(const std::vector<std::pair<WorkerId, const WorkerReport*>>& reports);
+  bool adopt_kept(WorkerId id, const KeptResult& kept);
+  bool adopt_running(WorkerId id, const UnansweredTask& task);
+  void adopt_session(WorkerId id, SessionId session);
 
   // tasks.cc
   void on(const WorkerFinished& event);
@@ -54,6 +73,11 @@ struct Decision {
   void on(const PictureLost& event);
   void commit(const Placement& placement);
   void place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind, ShareRange shares);
+  /// Where these shares should go that were proposed for `worker`: elsewhere, if they
+  /// have failed there and there are other workers. Empty: nowhere yet.
+  std::optional<WorkerId> away_from_failure(WorkerId worker, const Execution& execution,
+                                            TaskKind kind, std::uint32_t first) const;
+  void count_task(WorkerId worker, const TaskFinished& result);
   /// Ends a running task that was not counted; fails its execution at the limit.
   void end_task(WorkerId worker, const Task& task, TaskOutcome outcome, const TaskTimes& times,
                 const std::string& reason);

@@ -6,9 +6,12 @@
 #ifndef FRANCINE_CORE_EFFECTS_H
 #define FRANCINE_CORE_EFFECTS_H
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <type_traits>
 #include <variant>
 #include <vector>
 
@@ -28,6 +31,13 @@ enum class ExecutionPhase : std::uint8_t {
   kFinished,
   kFailed,
   kCancelled,
+};
+
+/// What the master may expect of a worker.
+enum class WorkerStanding : std::uint8_t {
+  kAlive,
+  kSuspect,  ///< silent for a while: nothing new is placed on it
+  kAway,     ///< its link broke; it has a moment to come back
 };
 
 /// Why a task is no more, without having been counted.
@@ -62,9 +72,40 @@ struct ExecutionEnded {
   ExecutionPhase phase = ExecutionPhase::kFinished;
   std::string error;
   Timestamp at = 0;
+  // What clients are told of it for as long as it is remembered.
+  std::string sha256;  ///< of the picture, 64 hexadecimal digits; empty: there is none
+  std::uint64_t bytes = 0;
+  std::uint32_t retries = 0;
+  TaskTimes times;
+};
+
+/// The master began to decide, for the `incarnation`th time (from 1) with this
+/// journal. Sessions, executions and members are as the records before say; nothing
+/// else is left of its earlier life.
+struct Restarted {
+  std::uint64_t incarnation = 1;
+  std::string cluster;
+  Timestamp at = 0;
+  // The least that ids may be from here on: those of deleted things are not reused.
+  std::uint64_t next_session = 1;
+  std::uint64_t next_execution = 1;
+};
+
+/// A worker of this name belongs to the farm: a restarted master waits for it a
+/// moment. Nobody waits for these two to be safe.
+struct MemberAdded {
+  std::string name;
+};
+struct MemberRemoved {
+  std::string name;
 };
 
 // --- Records: soft --------------------------------------------------------------
+
+/// Its creation is safe: its shares may be given to workers.
+struct ExecutionStarted {
+  ExecutionId execution{};
+};
 
 struct WorkerAdded {
   WorkerId worker{};
@@ -82,11 +123,48 @@ struct WorkerSeen {
   Timestamp at = 0;
 };
 
+/// What may be placed on the worker from now on.
+struct WorkerStands {
+  WorkerId worker{};
+  WorkerStanding standing = WorkerStanding::kAlive;
+  Timestamp at = 0;
+};
+
+/// Nothing new is placed on the worker until then: its tasks fail where others' do
+/// not, or it has no space. An empty reason: it is given another chance.
+struct WorkerSetAside {
+  WorkerId worker{};
+  Timestamp until = 0;
+  std::string reason;
+};
+
+/// The worker has files of the session from an earlier time.
+struct SessionKept {
+  WorkerId worker{};
+  SessionId session{};
+};
+
+/// What a worker reported while the master recovers; used when it has.
+struct ReportTaken {
+  WorkerId worker{};
+  WorkerReport report;
+};
+/// A task of such a report ended meanwhile; without a result nothing is kept of it.
+struct ReportAmended {
+  WorkerId worker{};
+  TaskId task{};
+  std::optional<TaskFinished> result;
+};
+/// All that were awaited have reported, or have had the time.
+struct Recovered {};
+
 struct WorkerPinged {
   WorkerId worker{};
   Timestamp at = 0;
 };
 
+/// With `adopted` the worker had it already, from before it or the master was lost
+/// sight of.
 struct TaskPlaced {
   TaskId task{};
   WorkerId worker{};
@@ -95,6 +173,7 @@ struct TaskPlaced {
   bool finish = false;
   ShareRange shares;
   Timestamp at = 0;
+  bool adopted = false;
 };
 
 /// The task made a partial, or with `finish` the picture.
@@ -112,6 +191,7 @@ struct TaskEnded {
   TaskOutcome outcome = TaskOutcome::kFailed;
   TaskTimes times;
   std::string reason;
+  ExecutionId execution{};  ///< that the task was of
 };
 
 struct PartialLost {
@@ -135,8 +215,17 @@ struct Ticked {
 };
 
 using Record = std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded,
-                            WorkerAdded, WorkerRemoved, WorkerSeen, WorkerPinged, TaskPlaced,
+                            Restarted, MemberAdded, MemberRemoved, ExecutionStarted, WorkerAdded,
+                            WorkerRemoved, WorkerSeen, WorkerStands, WorkerSetAside, SessionKept,
+                            ReportTaken, ReportAmended, Recovered, WorkerPinged, TaskPlaced,
                             TaskCounted, TaskEnded, PartialLost, PictureDropped, DropsSent, Ticked>;
+
+/// Whether the journal keeps it. The others are rebuilt from what workers report.
+constexpr bool is_durable(const Record& record) {
+  constexpr std::size_t kDurable = 7;
+  static_assert(std::is_same_v<std::variant_alternative_t<kDurable - 1, Record>, MemberRemoved>);
+  return record.index() < kDurable;
+}
 
 // --- Actions --------------------------------------------------------------------
 

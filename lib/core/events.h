@@ -25,6 +25,7 @@ struct WorkerSpec {
   std::uint32_t slots = 1;
   std::uint64_t partial_budget_bytes = 0;
   std::string name;
+  std::string life;        ///< random, made when its process began
   std::string endpoint;    ///< of its resource port
   std::string arithmetic;  ///< workers of one arithmetic render the same bits
 };
@@ -60,11 +61,15 @@ struct CancelExecution {
 struct WorkerJoined {
   std::shared_ptr<const WorkerSpec> spec;
   std::uint64_t connection = 0;  ///< the runtime's name for the link; comes back in Accepted
+  WorkerReport report;
 };
 
+/// Its link broke. It may come back (WorkerJoined) and go on with what it does,
+/// unless it is `gone`: its process has ended, or it said goodbye.
 struct WorkerLeft {
   WorkerId worker{};
   std::string reason;
+  bool gone = false;
 };
 
 /// Any sign of life, with what the worker says it keeps of which sessions.
@@ -91,6 +96,8 @@ struct PlanProposed {
 struct PictureStored {
   ExecutionId execution{};
   TaskId task{};
+  std::string sha256;  ///< of the stored picture, 64 hexadecimal digits
+  std::uint64_t bytes = 0;
 };
 
 /// The picture that StorePicture asked for cannot be had.
@@ -100,12 +107,24 @@ struct PictureLost {
   std::string reason;
 };
 
+/// The first `records` durable records (State::durable_records counts them) are safe.
+struct Committed {
+  std::uint64_t records = 0;
+};
+
+/// The facts of an earlier life of this master have been applied; from here on it
+/// decides. The first event of a master with a journal.
+struct Restart {
+  std::string cluster;            ///< of the journal
+  std::vector<std::string> gone;  ///< members that are known to be no more
+};
+
 /// Time passes. Wanted about ten times a second.
 struct Tick {};
 
 using Event = std::variant<CreateSession, DeleteSession, CreateExecution, CancelExecution,
                            WorkerJoined, WorkerLeft, WorkerHeard, WorkerFinished, WorkerFailed,
-                           PlanProposed, PictureStored, PictureLost, Tick>;
+                           PlanProposed, PictureStored, PictureLost, Committed, Restart, Tick>;
 
 }  // namespace francine::core
 

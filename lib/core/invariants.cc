@@ -23,8 +23,7 @@ std::string check_worker(const State& state, WorkerId id, const Worker& worker, 
     return name + " does not keep its partials in order";
   }
   if (worker.tasks.size() > worker.spec->slots) return name + " runs more tasks than its slots";
-  const bool free = worker.tasks.size() < worker.spec->slots;
-  if (free != state.free_workers.contains(static_cast<std::uint64_t>(id))) {
+  if (state.is_placeable(worker) != state.free_workers.contains(static_cast<std::uint64_t>(id))) {
     return name + " is wrongly listed as free or full";
   }
   found.totals.slots += worker.spec->slots;
@@ -68,7 +67,7 @@ std::string check_work(const State& state, ExecutionId id, const Execution& exec
       if (execution.groups.count(key.first) == 0) return name + " offers a group that is not ready";
     }
   }
-  const bool running = execution.phase == ExecutionPhase::kRunning;
+  const bool running = execution.phase == ExecutionPhase::kRunning && execution.started;
   if (pending != (running ? execution.ledger->pending() : 0)) {
     return name + " offers another number of shares than are pending";
   }

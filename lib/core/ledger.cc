@@ -45,6 +45,12 @@ std::optional<ShareRange> Ledger::choose(std::uint32_t next_share, std::uint32_t
   return aligned_run(front.begin, front.end, max_shares);
 }
 
+bool Ledger::is_pending(ShareRange shares) const {
+  const auto it = std::upper_bound(pending_.begin(), pending_.end(), shares.begin,
+                                   [](std::uint32_t share, ShareRange r) { return share < r.end; });
+  return it != pending_.end() && it->contains(shares);
+}
+
 void Ledger::take(ShareRange run) {
   auto it = std::upper_bound(pending_.begin(), pending_.end(), run.begin,
                              [](std::uint32_t share, ShareRange r) { return share < r.end; });

@@ -46,6 +46,8 @@ class Ledger {
   /// Groups of level kGroupLevel from this one on were never begun.
   std::uint32_t next_group() const { return next_group_; }
 
+  bool is_pending(ShareRange shares) const;  ///< all of them
+
   /// The run to render next: an aligned run of at most `max_shares` (a power of
   /// two up to kGroupShares). Prefers to go on at `next_share`, where the worker's
   /// last run ended, within its group; then a group that nobody has begun; then

@@ -112,7 +112,14 @@ void Decision::on(const CancelExecution& event) {
   answer(event.request, {}, {}, event.execution);
 }
 
-void Decision::end_execution(ExecutionId id, ExecutionPhase phase, const std::string& error) {
+void Decision::on(const Committed& event) {
+  while (!state.not_started.empty() && state.not_started.front().first <= event.records) {
+    record(ExecutionStarted{state.not_started.front().second});
+  }
+}
+
+void Decision::end_execution(ExecutionId id, ExecutionPhase phase, const std::string& error,
+                             const PictureStored* picture) {
   const Execution& execution = state.executions.at(id);
   if (execution.running_tasks != 0) {
     // Rare (it ends before it is done), so the tasks are looked for where they are.
@@ -127,7 +134,12 @@ void Decision::end_execution(ExecutionId id, ExecutionPhase phase, const std::st
       act(CancelOn{worker, {task}});
     }
   }
-  record(ExecutionEnded{id, phase, error, now});
+  ExecutionEnded ended{id, phase, error, now, {}, 0, execution.retries, execution.times};
+  if (picture != nullptr) {
+    ended.sha256 = picture->sha256;
+    ended.bytes = picture->bytes;
+  }
+  record(std::move(ended));
   act(ExecutionChanged{id});
   act(SessionChanged{execution.session});
 }

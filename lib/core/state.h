@@ -17,9 +17,12 @@
 #define FRANCINE_CORE_STATE_H
 
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,7 +48,13 @@ struct Policy {
   std::size_t max_running_executions_per_owner = 1000;  ///< likewise
   std::size_t max_executions_per_session = 10'000;
   std::size_t max_updates = 10'000;
+  /// A creation must be safe (Committed) before its tasks are placed.
+  bool journalled = false;
   Timestamp ping_period = 5'000'000;
+  Timestamp return_time = 2'000'000;        ///< that a worker has whose link broke
+  Timestamp recovery_time = 5'000'000;      ///< that a restarted master waits for its members
+  std::uint32_t max_failures_in_a_row = 3;  ///< of a worker, before it is set aside
+  Timestamp set_aside_time = 30'000'000;    ///< the first time; doubled with each further one
   Timestamp first_task_timeout = 3'600'000'000;
   Timestamp min_task_timeout = 30'000'000;
 };
@@ -56,6 +65,7 @@ struct Task {
   ExecutionId execution{};
   TaskKind kind = TaskKind::kProduce;
   bool finish = false;
+  bool adopted = false;
   ShareRange shares;
   Timestamp placed_at = 0;
 };
@@ -79,6 +89,12 @@ struct alignas(64) Worker {
   std::vector<TaskId> drops;     ///< partials that it shall forget, not yet told
   std::shared_ptr<const WorkerSpec> spec;
   Timestamp last_ping = 0;
+  WorkerStanding standing = WorkerStanding::kAlive;
+  Timestamp stands_since = 0;
+  std::uint32_t failures_in_a_row = 0;
+  std::uint32_t times_set_aside = 0;
+  Timestamp set_aside_until = 0;  ///< 0: it is not
+  std::string set_aside_reason;
 };
 
 struct Session {
@@ -98,6 +114,7 @@ struct Session {
 struct Attempts {
   std::uint32_t failures = 0;
   std::uint32_t losses = 0;
+  WorkerId failed_on{};  ///< where it failed last; 0: nowhere
 };
 
 /// The picture that a worker made and the master fetches.
@@ -113,6 +130,7 @@ struct Execution {
   std::shared_ptr<const ExecutionSpec> spec;
   std::unique_ptr<Ledger> ledger;  ///< until the execution has ended
   ExecutionPhase phase = ExecutionPhase::kRunning;
+  bool started = false;          ///< its creation is safe: its work is offered
   std::uint32_t arithmetic = 0;  ///< of its partials, as Worker::arithmetic; 0: none yet
   std::uint32_t running_tasks = 0;
   std::uint32_t retries = 0;
@@ -126,7 +144,9 @@ struct Execution {
   Timestamp created_at = 0;
   Timestamp ended_at = 0;
   std::string name;
-  std::string error;  ///< of the execution, or of the last task that failed
+  std::string error;   ///< of the execution, or of the last task that failed
+  std::string sha256;  ///< of the finished picture
+  std::uint64_t bytes = 0;
 };
 
 /// What an owner has now. Not kept for the owner "", nor for those who have nothing.
@@ -158,6 +178,9 @@ struct State {
   Policy policy;
   Timestamp now = 0;          ///< of the last tick
   Timestamp awake_since = 0;  ///< of the first tick after the master was not run
+  std::string cluster;        ///< whose ids these are; empty without a journal
+  std::uint64_t incarnation = 0;
+  std::uint64_t durable_records = 0;  ///< in this incarnation, Restarted the first
   std::uint64_t next_worker = 1;
   std::uint64_t next_session = 1;
   std::uint64_t next_execution = 1;
@@ -170,8 +193,19 @@ struct State {
   std::map<std::string, Owner, std::less<>> owners;
   std::vector<Arithmetic> arithmetics;  ///< met so far
   std::map<WorkKey, WorkClass> work;    ///< pending, what schedulers see
-  IndexSet free_workers;                ///< with at least one free slot, by id
+  IndexSet free_workers;                ///< that are placeable, by id
   Totals totals;
+  /// Executions whose creation, the durable record of this number, is not yet safe.
+  std::deque<std::pair<std::uint64_t, ExecutionId>> not_started;
+  std::set<std::string, std::less<>> members;  ///< names of workers of the farm
+  Timestamp recovers_until = 0;                ///< 0: it does not recover
+  std::map<WorkerId, WorkerReport> reports;    ///< taken while it recovers
+
+  /// Whether tasks may be placed on the worker now.
+  bool is_placeable(const Worker& worker) const {
+    return worker.tasks.size() < worker.slots && worker.standing == WorkerStanding::kAlive &&
+           worker.set_aside_until == 0 && recovers_until == 0;
+  }
 
   /// Describes the first broken invariant; empty if there is none. O(state).
   std::string check_invariants() const;

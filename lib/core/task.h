@@ -111,6 +111,32 @@ struct TaskFailed {
   std::vector<TaskId> missing_inputs;  ///< partials that could not be fetched
 };
 
+/// A task that a worker was given and has not answered.
+struct UnansweredTask {
+  TaskId task{};
+  SessionId session{};
+  ExecutionId execution{};
+  TaskKind kind = TaskKind::kProduce;
+  bool finish = false;
+  ShareRange shares;
+};
+
+/// What a worker keeps under a task's id: a partial, or with `finish` a picture.
+struct KeptResult {
+  UnansweredTask made_by;  ///< as it was given
+  TaskFinished result;     ///< as it was answered
+};
+
+/// worker -> master, when it joins: what it runs and keeps, so that a master which
+/// lost sight of it, or was restarted, goes on where it was.
+struct WorkerReport {
+  /// The master (State::cluster) that all of it comes from; empty: there is nothing.
+  std::string cluster;
+  std::vector<UnansweredTask> running;  ///< or waiting for a slot
+  std::vector<KeptResult> kept;
+  std::vector<SessionId> sessions;  ///< that it has scenes or files of
+};
+
 }  // namespace francine::core
 
 #endif  // FRANCINE_CORE_TASK_H

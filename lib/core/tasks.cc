@@ -82,20 +82,22 @@ void Decision::commit(const Placement& placement) {
   const Worker* worker = state.workers.find(placement.worker);
   const Execution* execution = state.executions.find(placement.work.execution);
   if (worker == nullptr || execution == nullptr) return;
-  if (execution->phase != ExecutionPhase::kRunning) return;
+  if (execution->phase != ExecutionPhase::kRunning || !execution->started) return;
   if (execution->arithmetic != 0 && execution->arithmetic != worker->arithmetic) return;
-  if (worker->tasks.size() >= worker->slots) return;
+  if (!state.is_placeable(*worker)) return;
 
   const ExecutionId id = placement.work.execution;
   if (placement.work.kind == TaskKind::kReduce) {
     const auto group = execution->groups.find(placement.work.first);
     if (group == execution->groups.end()) return;
     const ShareRange inside = execution->ledger->partial_of(group->first)->shares;
-    place(placement.worker, id, TaskKind::kReduce, *execution->ledger->group_of(inside));
+    const auto where =
+        away_from_failure(placement.worker, *execution, TaskKind::kReduce, group->first);
+    if (where) place(*where, id, TaskKind::kReduce, *execution->ledger->group_of(inside));
     return;
   }
   for (std::uint32_t i = 0; i < placement.count; ++i) {
-    if (worker->tasks.size() >= worker->slots) return;
+    if (!state.is_placeable(*worker)) return;
     // A worker that holds as many partials as it may completes begun groups, which
     // frees memory; it begins others only where nothing else would go on.
     const bool begin_groups = worker->partial_bytes < worker->partial_budget_bytes ||
@@ -104,7 +106,10 @@ void Decision::commit(const Placement& placement) {
     const auto run =
         execution->ledger->choose(next, run_size(state, *execution->ledger), begin_groups);
     if (!run) return;
-    place(placement.worker, id, TaskKind::kProduce, *run);
+    const auto where =
+        away_from_failure(placement.worker, *execution, TaskKind::kProduce, run->begin);
+    if (!where) return;
+    place(*where, id, TaskKind::kProduce, *run);
   }
 }
 
@@ -112,36 +117,60 @@ void Decision::on(const PlanProposed& event) {
   for (const Placement& placement : event.placements) commit(placement);
 }
 
+std::optional<WorkerId> Decision::away_from_failure(WorkerId worker, const Execution& execution,
+                                                    TaskKind kind, std::uint32_t first) const {
+  if (execution.attempts.empty()) return worker;
+  const auto attempts = execution.attempts.find({kind, first});
+  if (attempts == execution.attempts.end() || attempts->second.failed_on != worker) return worker;
+  const std::uint32_t arithmetic = state.workers.at(worker).arithmetic;
+  std::optional<WorkerId> free;
+  bool others = false;
+  state.workers.for_each([&](WorkerId id, const Worker& other) {
+    if (id == worker || other.arithmetic != arithmetic || other.set_aside_until != 0 ||
+        other.standing != WorkerStanding::kAlive) {
+      return;
+    }
+    others = true;
+    if (!free && state.is_placeable(other)) free = id;
+  });
+  if (!others) return worker;
+  return free;
+}
+
 void Decision::on(const WorkerFinished& event) {
   const Worker* worker = state.workers.find(event.worker);
   if (worker == nullptr) return;
-  const Task* task = find_task(*worker, event.result.task);
-  if (task == nullptr) {
+  if (find_task(*worker, event.result.task) != nullptr) {
+    count_task(event.worker, event.result);
+  } else if (state.reports.count(event.worker) != 0) {
+    record(ReportAmended{event.worker, event.result.task, event.result});
+  } else {
     // Cancelled or timed out before the answer came; what it made is not wanted.
     act(DropOn{event.worker, {{event.result.task}}});
-    return;
   }
-  const ExecutionId id = task->execution;
-  const bool finish = task->finish;
-  record(TaskCounted{event.result.task, event.worker, bounded(event.result.times),
-                     event.result.bytes, now});
-  act(ExecutionChanged{id});
-  if (finish) {
-    const Execution& execution = state.executions.at(id);
-    act(StorePicture{id, event.result.task, worker->spec->endpoint,
-                     state.sessions.at(execution.session).spec->format, event.result.bytes,
-                     event.result.sha256});
-  }
+}
+
+void Decision::count_task(WorkerId worker_id, const TaskFinished& result) {
+  const Worker& worker = state.workers.at(worker_id);
+  const Task task = *find_task(worker, result.task);
+  record(TaskCounted{result.task, worker_id, bounded(result.times), result.bytes, now});
+  if (worker.standing == WorkerStanding::kSuspect) hear(worker_id, worker);
+  act(ExecutionChanged{task.execution});
+  if (!task.finish) return;
+  const Execution& execution = state.executions.at(task.execution);
+  act(StorePicture{task.execution, result.task, worker.spec->endpoint,
+                   state.sessions.at(execution.session).spec->format, result.bytes, result.sha256});
 }
 
 void Decision::end_task(WorkerId worker, const Task& task, TaskOutcome outcome,
                         const TaskTimes& times, const std::string& reason) {
-  record(TaskEnded{task.id, worker, outcome, times, reason});
+  record(TaskEnded{task.id, worker, outcome, times, reason, task.execution});
   act(ExecutionChanged{task.execution});
   const Execution& execution = state.executions.at(task.execution);
   const auto attempts = execution.attempts.find({task.kind, task.shares.begin});
   if (attempts == execution.attempts.end()) return;
-  const auto& [failures, losses] = attempts->second;
+  const std::uint32_t failures = attempts->second.failures;
+  const std::uint32_t losses = attempts->second.losses;
   if (failures >= state.policy.max_attempts) {
     end_execution(task.execution, ExecutionPhase::kFailed,
                   describe(task) + " failed " + std::to_string(failures) +
@@ -156,15 +185,28 @@ void Decision::end_task(WorkerId worker, const Task& task, TaskOutcome outcome,
 void Decision::on(const WorkerFailed& event) {
   const Worker* worker = state.workers.find(event.worker);
   if (worker == nullptr) return;
-  record(WorkerSeen{event.worker, now});
+  hear(event.worker, *worker);
   const Task* found = find_task(*worker, event.failure.task);
-  if (found == nullptr) return;
+  if (found == nullptr) {
+    if (state.reports.count(event.worker) != 0) {
+      record(ReportAmended{event.worker, event.failure.task, {}});
+    }
+    return;
+  }
   const Task task = *found;
   const ExecutionId id = task.execution;
   const std::string reason = event.failure.reason + " (worker " + worker->spec->name + ")";
   const bool lost_inputs = !event.failure.missing_inputs.empty();
   end_task(event.worker, task, lost_inputs ? TaskOutcome::kLost : TaskOutcome::kFailed,
            bounded(event.failure.times), reason);
+  if (event.failure.code == ErrorCode::kResourceExhausted) {
+    set_aside(event.worker, event.failure.reason);
+  } else if (worker->failures_in_a_row >= state.policy.max_failures_in_a_row &&
+             state.executions.at(id).shares_produced != 0) {
+    // Others can what this one cannot.
+    set_aside(event.worker,
+              "its tasks fail one after another, the last one: " + event.failure.reason);
+  }
   for (const TaskId missing : event.failure.missing_inputs) {
     const Execution& execution = state.executions.at(id);
     if (!execution.ledger) return;
@@ -180,7 +222,7 @@ void Decision::on(const PictureStored& event) {
   const Execution* execution = state.executions.find(event.execution);
   if (execution == nullptr || execution->phase != ExecutionPhase::kStoring) return;
   if (execution->picture->task != event.task) return;
-  end_execution(event.execution, ExecutionPhase::kFinished, {});
+  end_execution(event.execution, ExecutionPhase::kFinished, {}, &event);
 }
 
 void Decision::on(const PictureLost& event) {

@@ -7,8 +7,11 @@
 namespace francine::core {
 namespace {
 
-/// Nothing heard for this many ping periods: lost.
-constexpr Timestamp kSilentPeriods = 3;
+/// Nothing heard for this many half ping periods.
+constexpr Timestamp kSuspectAfter = 3;
+constexpr Timestamp kLostAfter = 6;
+/// A worker that goes on failing is set aside for at most 2^this times the first time.
+constexpr unsigned kMostDoublings = 5;
 /// A task may take this many times what its like took.
 constexpr Timestamp kPatience = 10;
 
@@ -35,25 +38,55 @@ Timestamp time_limit(const Policy& policy, const Execution& execution, const Tas
 }  // namespace
 
 void Decision::on(const WorkerJoined& event) {
-  const auto namesake = state.worker_names.find(event.spec->name);
+  const std::string& name = event.spec->name;
+  const auto namesake = state.worker_names.find(name);
   if (namesake != state.worker_names.end()) {
-    // The earlier life of a worker that came back before it was missed.
-    remove_worker(namesake->second, "another worker joined as " + event.spec->name);
+    const WorkerId id = namesake->second;
+    if (state.workers.at(id).spec->life == event.spec->life && !event.spec->life.empty()) {
+      record(WorkerStands{id, WorkerStanding::kAlive, now});
+      act(AcceptWorker{id, event.connection});
+      act(Note{LogLevel::kInfo, "worker " + name + " is back"});
+      take_report(id, event.report);
+      return;
+    }
+    remove_worker(id, "another worker joined as " + name);
   }
   const WorkerId id{state.next_worker};
   record(WorkerAdded{id, event.spec, now});
+  if (state.members.count(name) == 0) record(MemberAdded{name});
   act(AcceptWorker{id, event.connection});
-  act(Note{LogLevel::kInfo, "worker " + event.spec->name + " joined with " +
-                                std::to_string(event.spec->slots) + " slots"});
+  act(Note{LogLevel::kInfo,
+           "worker " + name + " joined with " + std::to_string(event.spec->slots) + " slots"});
+  take_report(id, event.report);
 }
 
-void Decision::on(const WorkerLeft& event) { remove_worker(event.worker, event.reason); }
+void Decision::on(const WorkerLeft& event) {
+  const Worker* worker = state.workers.find(event.worker);
+  if (worker == nullptr) return;
+  if (event.gone) {
+    remove_worker(event.worker, event.reason);
+    return;
+  }
+  if (worker->standing == WorkerStanding::kAway) return;
+  record(WorkerStands{event.worker, WorkerStanding::kAway, now});
+  act(Note{LogLevel::kInfo, "the link to worker " + worker->spec->name + " broke: " + event.reason +
+                                "; it may come back within " + seconds(state.policy.return_time)});
+}
 
 void Decision::on(const WorkerHeard& event) {
-  if (state.workers.find(event.worker) == nullptr) return;
-  record(WorkerSeen{event.worker, now});
+  const Worker* worker = state.workers.find(event.worker);
+  if (worker == nullptr) return;
+  hear(event.worker, *worker);
   for (const SessionId session : event.cached_sessions) {
     if (state.sessions.find(session) == nullptr) act(DeleteCacheOn{event.worker, {session}});
+  }
+}
+
+void Decision::hear(WorkerId id, const Worker& worker) {
+  if (worker.standing == WorkerStanding::kSuspect) {
+    record(WorkerStands{id, WorkerStanding::kAlive, now});
+  } else {
+    record(WorkerSeen{id, now});
   }
 }
 
@@ -92,6 +125,7 @@ void Decision::remove_worker(WorkerId id, const std::string& reason) {
   for (const SessionId session : worker->sessions) act(SessionChanged{session});
   std::string name = worker->spec->name;
   record(WorkerRemoved{id});
+  record(MemberRemoved{name});
   act(CloseWorker{id, reason, std::move(name)});
 }
 
@@ -112,17 +146,46 @@ void Decision::end_overdue_tasks(WorkerId id) {
   }
 }
 
-void Decision::on(const Tick&) {
+void Decision::judge_silence(WorkerId id, const Worker& worker, std::vector<WorkerId>& lost) {
   const Timestamp period = state.policy.ping_period;
+  const Timestamp silence = now - std::max(worker.last_seen, state.awake_since);
+  const Timestamp absence = now - std::max(worker.stands_since, state.awake_since);
+  const bool away = worker.standing == WorkerStanding::kAway;
+  if (silence > kLostAfter * period / 2 || (away && absence > state.policy.return_time)) {
+    lost.push_back(id);
+  } else if (silence > kSuspectAfter * period / 2 && worker.standing == WorkerStanding::kAlive) {
+    record(WorkerStands{id, WorkerStanding::kSuspect, now});
+    act(Note{LogLevel::kWarning, "nothing heard of worker " + worker.spec->name + " for " +
+                                     seconds(silence) + ": it is given nothing new"});
+  }
+}
+
+void Decision::set_aside(WorkerId id, const std::string& reason) {
+  const Worker& worker = state.workers.at(id);
+  if (worker.set_aside_until != 0) return;
+  bool others = false;
+  state.workers.for_each([&](WorkerId other, const Worker& w) {
+    others = others || (other != id && w.arithmetic == worker.arithmetic &&
+                        w.set_aside_until == 0 && w.standing == WorkerStanding::kAlive);
+  });
+  if (!others) return;  // better badly than not at all
+  const unsigned doublings = std::min(worker.times_set_aside, kMostDoublings);
+  const Timestamp time = state.policy.set_aside_time << doublings;
+  record(WorkerSetAside{id, now + time, reason});
+  act(Note{LogLevel::kWarning,
+           "worker " + worker.spec->name + " is set aside for " + seconds(time) + ": " + reason});
+}
+
+void Decision::on(const Tick&) {
   record(Ticked{now});
-  std::vector<WorkerId> silent;
+  std::vector<WorkerId> lost;
   std::vector<WorkerId> busy;
+  std::vector<WorkerId> aside;
   state.workers.for_each([&](WorkerId id, const Worker& worker) {
-    if (now - std::max(worker.last_seen, state.awake_since) > kSilentPeriods * period) {
-      silent.push_back(id);
-      return;
-    }
-    if (now - worker.last_ping >= period) {
+    judge_silence(id, worker, lost);
+    if (worker.set_aside_until != 0 && now >= worker.set_aside_until) aside.push_back(id);
+    if (worker.standing == WorkerStanding::kAway) return;
+    if (now - worker.last_ping >= state.policy.ping_period) {
       record(WorkerPinged{id, now});
       act(PingWorker{id});
     }
@@ -132,10 +195,19 @@ void Decision::on(const Tick&) {
     }
     if (!worker.tasks.empty()) busy.push_back(id);
   });
-  for (const WorkerId id : busy) end_overdue_tasks(id);
-  for (const WorkerId id : silent) {
-    remove_worker(id, "nothing heard for " + seconds(now - state.workers.at(id).last_seen));
+  for (const WorkerId id : aside) {
+    record(WorkerSetAside{id, 0, {}});
+    act(Note{LogLevel::kInfo,
+             "worker " + state.workers.at(id).spec->name + " is given another chance"});
   }
+  for (const WorkerId id : busy) end_overdue_tasks(id);
+  for (const WorkerId id : lost) {
+    const Worker& worker = state.workers.at(id);
+    remove_worker(id, worker.standing == WorkerStanding::kAway
+                          ? "it did not come back"
+                          : "nothing heard for " + seconds(now - worker.last_seen));
+  }
+  end_recovery_in_time();
 }
 
 }  // namespace francine::core

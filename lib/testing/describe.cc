@@ -63,6 +63,18 @@ std::string_view word_of(ErrorCode code) {
   return "?";
 }
 
+std::string_view word_of(WorkerStanding standing) {
+  switch (standing) {
+    case WorkerStanding::kAlive:
+      return "alive";
+    case WorkerStanding::kSuspect:
+      return "suspect";
+    case WorkerStanding::kAway:
+      return "away";
+  }
+  return "?";
+}
+
 std::string_view word_of(LogLevel level) {
   switch (level) {
     case LogLevel::kDebug:
@@ -75,6 +87,30 @@ std::string_view word_of(LogLevel level) {
       return "error";
   }
   return "?";
+}
+
+namespace {
+
+void put(Text& text, const UnansweredTask& task) {
+  text << task.task << task.session << task.execution << task.kind << task.shares;
+  text.flag("finish", task.finish);
+}
+
+void put(Text& text, const TaskFinished& result) {
+  text << result.task << result.times;
+  text.field("bytes", result.bytes).field("sha256", result.sha256);
+}
+
+}  // namespace
+
+void put(Text& text, const WorkerReport& report) {
+  if (!report.cluster.empty()) text << "cluster" << report.cluster;
+  for (const UnansweredTask& task : report.running) put(text << "running", task);
+  for (const KeptResult& kept : report.kept) {
+    put(text << "kept", kept.made_by);
+    put(text, kept.result);
+  }
+  for (const SessionId session : report.sessions) text << session;
 }
 
 namespace {
@@ -112,7 +148,40 @@ void put(Text& text, const ExecutionEnded& r) {
   text << "ExecutionEnded" << r.execution << word_of(r.phase);
   reason_to(text, r.error);
   text << "at" << r.at;
+  text.field("sha256", r.sha256).field("bytes", r.bytes).field("retries", r.retries) << r.times;
 }
+
+void put(Text& text, const Restarted& r) {
+  text << "Restarted" << r.incarnation << "cluster" << r.cluster << "at" << r.at;
+  text << "next" << r.next_session << r.next_execution;
+}
+
+void put(Text& text, const MemberAdded& r) { (text << "MemberAdded").quoted(r.name); }
+void put(Text& text, const MemberRemoved& r) { (text << "MemberRemoved").quoted(r.name); }
+void put(Text& text, const ExecutionStarted& r) { text << "ExecutionStarted" << r.execution; }
+
+void put(Text& text, const WorkerStands& r) {
+  text << "WorkerStands" << r.worker << word_of(r.standing) << "at" << r.at;
+}
+
+void put(Text& text, const WorkerSetAside& r) {
+  text << "WorkerSetAside" << r.worker << "until" << r.until;
+  reason_to(text, r.reason);
+}
+
+void put(Text& text, const SessionKept& r) { text << "SessionKept" << r.worker << r.session; }
+
+void put(Text& text, const ReportTaken& r) {
+  text << "ReportTaken" << r.worker;
+  put(text, r.report);
+}
+
+void put(Text& text, const ReportAmended& r) {
+  text << "ReportAmended" << r.worker << r.task;
+  if (r.result) put(text, *r.result);
+}
+
+void put(Text& text, const Recovered&) { text << "Recovered"; }
 
 void put(Text& text, const WorkerAdded& r) {
   text << "WorkerAdded" << r.worker;
@@ -127,7 +196,7 @@ void put(Text& text, const WorkerPinged& r) { text << "WorkerPinged" << r.worker
 
 void put(Text& text, const TaskPlaced& r) {
   text << "TaskPlaced" << r.task << "on" << r.worker << r.execution << r.kind << r.shares;
-  text.flag("finish", r.finish) << "at" << r.at;
+  text.flag("finish", r.finish).flag("adopted", r.adopted) << "at" << r.at;
 }
 
 void put(Text& text, const TaskCounted& r) {

@@ -31,6 +31,10 @@ void dump_worker(Page& page, WorkerId id, const Worker& worker) {
   head << "slots" << worker.spec->slots << "arithmetic" << worker.arithmetic;
   head << "budget" << worker.spec->partial_budget_bytes << "bytes" << worker.partial_bytes;
   head << "seen" << worker.last_seen << "pinged" << worker.last_ping;
+  head << word_of(worker.standing) << "since" << worker.stands_since;
+  head << "failures" << worker.failures_in_a_row << "aside" << worker.times_set_aside
+       << worker.set_aside_until;
+  head.quoted(worker.set_aside_reason);
   head << "next" << worker.last_execution << worker.next_share << "sessions";
   for (const SessionId session : worker.sessions) head << session;
   head << "drops";
@@ -41,7 +45,7 @@ void dump_worker(Page& page, WorkerId id, const Worker& worker) {
   for (const Task& task : worker.tasks) {
     Text line;
     line << "  task" << task.id << task.execution << task.kind << task.shares;
-    line.flag("finish", task.finish) << "placed" << task.placed_at;
+    line.flag("finish", task.finish).flag("adopted", task.adopted) << "placed" << task.placed_at;
     page.add(std::move(line));
   }
 }
@@ -85,6 +89,8 @@ void dump_execution(Page& page, ExecutionId id, const Execution& execution) {
   head << "created" << execution.created_at << "ended" << execution.ended_at;
   head << execution.times << "produced" << execution.shares_produced << "reductions"
        << execution.reductions;
+  head.flag("started", execution.started);
+  head.field("sha256", execution.sha256).field("bytes", execution.bytes);
   head.quoted(execution.error);
   if (execution.picture) {
     head << "picture" << execution.picture->task << execution.picture->worker
@@ -94,7 +100,8 @@ void dump_execution(Page& page, ExecutionId id, const Execution& execution) {
   if (execution.ledger) dump_ledger(page, *execution.ledger);
   for (const auto& [task, attempts] : execution.attempts) {
     Text line;
-    line << "  attempts" << task.first << task.second << attempts.failures << attempts.losses;
+    line << "  attempts" << task.first << task.second << attempts.failures << attempts.losses
+         << attempts.failed_on;
     page.add(std::move(line));
   }
   for (const auto& [first, holdings] : execution.groups) {
@@ -134,6 +141,19 @@ std::string dump(const State& state) {
     head << WorkerId{*at};
   }
   page.add(std::move(head));
+  Text life;
+  life << "cluster";
+  life.quoted(state.cluster) << state.incarnation << "durable" << state.durable_records;
+  life << "recovers-until" << state.recovers_until << "not-started";
+  for (const auto& [record, execution] : state.not_started) life << record << execution;
+  life << "members";
+  for (const std::string& name : state.members) life.quoted(name);
+  page.add(std::move(life));
+  for (const auto& [worker, report] : state.reports) {
+    Text line;
+    put(line << "report" << worker, report);
+    page.add(std::move(line));
+  }
   for (const Arithmetic& arithmetic : state.arithmetics) {
     Text line;
     line << "arithmetic" << arithmetic.name << arithmetic.workers;

@@ -253,7 +253,7 @@ void SimulatedMaster::store(const StorePicture& picture) {
     }
     world_.after(world_.some(delay), [this, picture, safe = image != nullptr] {
       if (safe) {
-        post(PictureStored{picture.execution, picture.task});
+        post(PictureStored{picture.execution, picture.task, {}, 0});
       } else {
         post(PictureLost{picture.execution, picture.task, "the picture cannot be had"});
       }
@@ -269,7 +269,7 @@ SimulatedLinkPtr SimulatedMaster::dial(SimulatedWorker& worker) {
   link->worker = &worker;
   joining_[link->number] = link;
   by_endpoint_[worker.endpoint()] = &worker;
-  hear(link, WorkerJoined{worker.spec(), link->number});
+  hear(link, WorkerJoined{worker.spec(), link->number, {}});
   return link;
 }
 

@@ -84,7 +84,9 @@ inline Text& operator<<(Text& text, const core::TaskTimes& times) {
 std::string_view word_of(core::ExecutionPhase phase);
 std::string_view word_of(core::TaskOutcome outcome);
 std::string_view word_of(ErrorCode code);
+std::string_view word_of(core::WorkerStanding standing);
 std::string_view word_of(LogLevel level);
+void put(Text& text, const core::WorkerReport& report);
 
 }  // namespace francine::testing
 

@@ -43,7 +43,7 @@ class Chaos {
       case 0:
         return join();
       case 1:
-        return chance(4) ? step(WorkerLeft{worker(), "gone"}) : step(Tick{});
+        return chance(4) ? step(WorkerLeft{worker(), "gone", chance(2)}) : step(Tick{});
       case 2:
         return create_session();
       case 3:
@@ -64,7 +64,7 @@ class Chaos {
       case 13:
         return calm_ && !chance(4) ? finish_task() : fail_task();
       case 14:
-        return step(chance(3) ? Event(PictureStored{execution(), task()})
+        return step(chance(3) ? Event(PictureStored{execution(), task(), {}, 0})
                               : Event(PictureLost{execution(), task(), "never seen"}));
       case 15:
         return settle_picture(chance(2));
@@ -82,14 +82,16 @@ class Chaos {
       spec->arithmetic = arithmetic;
       spec->slots = 4;
       spec->partial_budget_bytes = 1000;
-      step(WorkerJoined{spec, 0});
+      step(WorkerJoined{spec, 0, {}});
     }
     for (int round = 0; round < 20'000; ++round) {
       bool running = false;
       state_.executions.for_each(
           [&](ExecutionId, const Execution& e) { running = running || e.ledger != nullptr; });
       if (!running) return true;
-      now_ += 1000;
+      now_ += 1'000'000;
+      hear_all();
+      step(Tick{});
       plan();
       settle_picture(true);
       if (state_.totals.running_tasks != 0) finish_some();
@@ -136,7 +138,7 @@ class Chaos {
     spec->arithmetic = chance(4) ? "sse4" : "avx2";
     spec->slots = static_cast<std::uint32_t>(1 + pick(3));
     spec->partial_budget_bytes = chance(3) ? 300 : 1 << 20;
-    step(WorkerJoined{spec, ++connections_});
+    step(WorkerJoined{spec, ++connections_, {}});
   }
 
   void create_session() {
@@ -250,6 +252,15 @@ class Chaos {
     step(WorkerFailed{where, failure});
   }
 
+  /// All but those that are away, which are given up in time.
+  void hear_all() {
+    std::vector<WorkerId> all;
+    state_.workers.for_each([&](WorkerId id, const Worker& w) {
+      if (w.standing != WorkerStanding::kAway) all.push_back(id);
+    });
+    for (const WorkerId id : all) step(WorkerHeard{id, {}});
+  }
+
   void settle_picture(bool stored) {
     std::vector<std::pair<ExecutionId, TaskId>> storing;
     state_.executions.for_each([&](ExecutionId id, const Execution& e) {
@@ -257,7 +268,7 @@ class Chaos {
     });
     for (const auto& [id, made] : storing) {
       if (stored) {
-        step(PictureStored{id, made});
+        step(PictureStored{id, made, {}, 0});
       } else {
         step(PictureLost{id, made, "its holder is gone"});
       }

@@ -102,9 +102,14 @@ void Stage::step(const Event& event) {
 void Stage::account() {
   for (const Record& record : effects_.records) {
     apply(replayed_, record);
+    if (is_durable(record)) journal_.push_back(record);
+    if (const auto* added = std::get_if<WorkerAdded>(&record)) {
+      names_[added->worker] = added->spec->name;
+    }
     output_ += "record " + testing::describe(record) + '\n';
   }
   for (const Action& action : effects_.actions) {
+    tell(action);
     output_ += "action " + testing::describe(action) + '\n';
   }
   effects_.clear();
@@ -160,7 +165,13 @@ bool Stage::worker(const Words& words) {
   if (verb == "join") {
     join(words);
   } else if (verb == "leave") {
+    step(WorkerLeft{words.worker(1), words.quoted, true});
+  } else if (verb == "away") {
     step(WorkerLeft{words.worker(1), words.quoted});
+  } else if (verb == "ends") {
+    end_on_worker(words.word(1), {words.task(2), {}, words.number_or("bytes", 100), {}});
+  } else if (verb == "back") {
+    come_back(words);
   } else if (verb == "heard") {
     step(WorkerHeard{words.worker(1), words.ids<SessionId>("cached", 's')});
   } else if (verb == "plan") {
@@ -176,12 +187,13 @@ bool Stage::worker(const Words& words) {
     do plan();
     while (finish_all(words) > 0);
   } else if (verb == "fail") {
-    step(WorkerFailed{words.worker(1),
-                      {words.task(2),
-                       {},
-                       ErrorCode::kInternal,
-                       words.quoted,
-                       words.ids<TaskId>("missing", 't')}});
+    step(
+        WorkerFailed{words.worker(1),
+                     {words.task(2),
+                      {},
+                      words.plain.size() > 3 ? ErrorCode::kResourceExhausted : ErrorCode::kInternal,
+                      words.quoted,
+                      words.ids<TaskId>("missing", 't')}});
   } else {
     return false;
   }
@@ -201,6 +213,10 @@ bool Stage::time(const Words& words) {
     settle(words, verb == "stored");
   } else if (verb == "policy") {
     set_policy(words);
+  } else if (verb == "committed") {
+    step(Committed{state_.durable_records});
+  } else if (verb == "crash" || verb == "begin") {
+    crash(words);
   } else if (verb == "show") {
     output_ += testing::dump(state_);
   } else {
@@ -223,6 +239,7 @@ void Stage::set_policy(const Words& words) {
         words.number_or("max_owned_executions", policy.max_running_executions_per_owner);
     policy.max_executions_per_session =
         words.number_or("max_executions", policy.max_executions_per_session);
+    policy.journalled = words.number_or("journalled", policy.journalled ? 1 : 0) != 0;
     policy.max_updates = words.number_or("max_updates", policy.max_updates);
   }
 }
@@ -234,7 +251,70 @@ void Stage::join(const Words& words) {
   spec->arithmetic = words.named_or("arithmetic", "avx2");
   spec->slots = static_cast<std::uint32_t>(words.number_or("slots", 1));
   spec->partial_budget_bytes = words.number_or("budget", 1'000'000);
-  step(WorkerJoined{spec, ++connections_});
+  spec->life = std::to_string(connections_ + 1);
+  lives_[spec->name] = {spec, {}};
+  step(WorkerJoined{spec, ++connections_, {}});
+}
+
+void Stage::come_back(const Words& words) {
+  Life& life = lives_.at(words.word(1));
+  const std::vector<TaskId> without = words.ids<TaskId>("without", 't');
+  const auto is_without = [&](TaskId id) {
+    return std::find(without.begin(), without.end(), id) != without.end();
+  };
+  std::erase_if(life.report.running, [&](const auto& task) { return is_without(task.task); });
+  std::erase_if(life.report.kept, [&](const auto& kept) { return is_without(kept.made_by.task); });
+  life.report.cluster = words.named_or("cluster", state_.cluster);
+  step(WorkerJoined{life.spec, ++connections_, WorkerReport(life.report)});
+}
+
+void Stage::tell(const Action& action) {
+  const auto forget = [this](WorkerId worker, const std::vector<TaskId>& tasks) {
+    WorkerReport& report = lives_[names_.at(worker)].report;
+    for (const TaskId id : tasks) {
+      std::erase_if(report.running, [&](const auto& task) { return task.task == id; });
+      std::erase_if(report.kept, [&](const auto& kept) { return kept.made_by.task == id; });
+    }
+  };
+  if (const auto* run = std::get_if<RunOn>(&action)) {
+    forget(run->worker, run->run.drop);
+    WorkerReport& report = lives_[names_.at(run->worker)].report;
+    report.running.push_back({run->run.task, run->run.session_id, run->run.execution_id,
+                              run->run.kind, run->run.finish, run->run.shares});
+    if (std::find(report.sessions.begin(), report.sessions.end(), run->run.session_id) ==
+        report.sessions.end()) {
+      report.sessions.push_back(run->run.session_id);
+    }
+  } else if (const auto* cancel = std::get_if<CancelOn>(&action)) {
+    forget(cancel->worker, {cancel->cancel.task});
+  } else if (const auto* drop = std::get_if<DropOn>(&action)) {
+    forget(drop->worker, drop->drop.partials);
+  }
+}
+
+void Stage::end_on_worker(const std::string& name, const TaskFinished& result) {
+  WorkerReport& report = lives_.at(name).report;
+  const auto it =
+      std::find_if(report.running.begin(), report.running.end(),
+                   [&](const UnansweredTask& task) { return task.task == result.task; });
+  if (it == report.running.end()) return;
+  report.kept.push_back({*it, result});
+  report.running.erase(it);
+}
+
+void Stage::crash(const Words& words) {
+  const std::size_t safe = words.number_or("safe", journal_.size());
+  journal_.erase(journal_.begin() + static_cast<std::ptrdiff_t>(std::min(safe, journal_.size())),
+                 journal_.end());
+  const Policy policy = state_.policy;
+  state_ = State(policy);
+  replayed_ = State(policy);
+  for (const Record& record : journal_) {
+    apply(state_, record);
+    apply(replayed_, record);
+  }
+  names_.clear();
+  step(Restart{"farm", {}});
 }
 
 void Stage::plan() {
@@ -268,6 +348,7 @@ void Stage::finish(WorkerId worker, TaskId task, std::uint64_t bytes, Timestamp 
       if (running.id == task && running.kind == TaskKind::kReduce) times = {0, 0, took};
     }
   }
+  if (names_.count(worker) != 0) end_on_worker(names_.at(worker), {task, times, bytes, {}});
   step(WorkerFinished{worker, {task, times, bytes, {}}});
 }
 
@@ -310,7 +391,7 @@ void Stage::settle(const Words& words, bool stored) {
   if (execution != nullptr && execution->picture) task = execution->picture->task;
   if (words.plain.size() > 2) task = words.task(2);
   if (stored) {
-    step(PictureStored{id, task});
+    step(PictureStored{id, task, {}, 0});
   } else {
     step(PictureLost{id, task, words.quoted});
   }
