@@ -11,7 +11,7 @@ build_packages=(
   libasio-dev libcpp-httplib-dev libcurl4-openssl-dev libssl-dev libwslay-dev rapidjson-dev
   libembree-dev libtinyobjloader-dev
   libopenexr-dev libspng-dev libturbojpeg0-dev libzstd-dev zlib1g-dev
-  libspdlog-dev libfmt-dev libargon2-dev libcli11-dev
+  libsqlite3-dev libspdlog-dev libfmt-dev libargon2-dev libcli11-dev
   python3 python3-yaml                        # docs/api/openapi.yaml becomes JSON
 )
 test_packages=(doctest-dev libbenchmark-dev python3-jsonschema python3-websockets node-ws mandoc git

@@ -31,7 +31,10 @@ ARROWS = {
     "api": ["base", "net"],
     "testing": RUNTIME + ["runtime"],
 }
-PROGRAMS = {part: ["base", "net", "api", part] for part in ("server", "cli")}  # no others
+PROGRAMS = {
+    "server": ["base", "net", "api", "journal", "server"],  # journal/inspect.h
+    "cli": ["base", "net", "api", "cli"],
+}
 
 # Where headers of other libraries may be included, and whether by headers of ours.
 LIBRARIES = {
@@ -42,6 +45,7 @@ LIBRARIES = {
     "curl": (["lib/net"], False),
     "wslay": (["lib/net"], False),
     "argon2": (["server"], False),
+    "sqlite3": (["lib/journal"], False),
     "spdlog": (["server"], False),
     "CLI": (["cli"], False),
     "openssl": (["lib/base", "lib/net"], False),
