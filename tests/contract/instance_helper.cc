@@ -115,6 +115,9 @@ int echo(const char* fifo, const char* from) {
     std::fputs(much.c_str(), stdout);
     std::fputs("\n", stdout);
     std::fflush(stdout);
+    // Those that follow shall wait until there is room for them.
+    ::fcntl(STDOUT_FILENO, F_SETFL, 0);
+    std::clearerr(stdout);
     if (::write(fd, "x", 1) != 1) return 1;
   }
   return 1;
