@@ -14,7 +14,7 @@
 // are zombies and ended, unless disable_zombie_destroy. Directories in data_dir that
 // belong to no living instance are removed.
 //
-// Thread safety: start() and stop() by the master's owner; tick(), on_joined() and
+// Thread safety: start(), adopted() and stop() by the master's owner; tick(), on_joined() and
 // on_left() on the loop's thread; wait_for_worker() from any thread.
 
 #ifndef FRANCINE_RUNTIME_INSTANCE_CONTROL_H
@@ -30,6 +30,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <francine/instance_manager.h>
 #include <francine/log.h>
@@ -102,8 +103,8 @@ class InstanceControl {
   const InstanceControlOptions options_;
   std::unique_ptr<instances::InstanceBackend> backend_;
   instances::InstanceKeeper keeper_;
-  std::int64_t next_ms_ = 0;
   std::vector<std::string> adopted_;
+  std::int64_t next_ms_ = 0;
 
   std::mutex mutex_;  ///< of what follows
   std::condition_variable changed_;

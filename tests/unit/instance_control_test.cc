@@ -180,6 +180,7 @@ TEST_CASE_FIXTURE(Fixture, "workers of an earlier master are adopted, and only t
   CHECK(own.outlive);
   CHECK(own.started.begin()->first == InstanceId{10});  // above what is dead, too
   CHECK(own.stopped.empty());
+  CHECK(life.control.adopted() == std::vector<std::string>{"worker-1", "worker-2"});
   CHECK(life.logged("adopted worker-1 of an earlier master (process 7)"));
   CHECK(life.logged("adopted worker-2 of an earlier master (process 7)"));
   CHECK(fs::exists(options.data_dir / "worker-1" / "files"));
@@ -195,6 +196,7 @@ TEST_CASE_FIXTURE(Fixture, "workers that this master could not use are ended and
   SUBCASE("they have another number of slots") { options.slots = 3; }
   Life life(options);
   REQUIRE(wait_started(2));
+  CHECK(life.control.adopted().empty());
   CHECK(own.started.begin()->first == InstanceId{3});
   CHECK(own.stopped == std::vector<InstanceId>{InstanceId{1}, InstanceId{2}});
   CHECK(
