@@ -102,8 +102,9 @@ class Auth::Impl {
       failures_by_address_.charge(from, now);
       failures_by_user_.charge(name, now);
       if (options_.log) {
-        options_.log(LogLevel::kWarning, "a log-in as \"" + name.substr(0, kLoggedName) +
-                                             "\" from " + std::string(address) + " failed");
+        options_.log(log_record(LogLevel::kWarning, "a log-in as \"" + name.substr(0, kLoggedName) +
+                                                        "\" from " + std::string(address) +
+                                                        " failed"));
       }
       return unauthenticated("user name or password are wrong");
     }

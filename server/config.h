@@ -30,6 +30,7 @@
 
 #include "server/access.h"
 #include "server/auth.h"
+#include "server/log.h"
 #include "server/rest.h"
 #include "server/settings.h"
 #include "server/websocket.h"
@@ -49,6 +50,9 @@ struct MasterConfig {
   TlsFiles tls;
   std::string data_dir;
   std::string log_level = "info";
+  std::string log_format = "text";
+  bool request_log = true;
+  std::int64_t max_request_log_bytes = std::int64_t{64} << 20;
 
   std::string instance_type = "local";
   std::string instance_manager_type = "static";
@@ -126,6 +130,7 @@ struct WorkerConfig {
   std::int64_t orphan_timeout = 600'000;  ///< milliseconds
   std::string cluster_secret_file;
   std::string log_level = "info";
+  std::string log_format = "text";
 };
 
 /// The tables, bound to `config`, which must outlive them.
@@ -165,7 +170,9 @@ RestOptions rest_options(const MasterConfig& config);
 WebSocketOptions web_socket_options(const MasterConfig& config);
 Limits limits(const MasterConfig& config);
 std::chrono::milliseconds milliseconds(double seconds);
+/// What `logLevel` and `logFormat` name.
 LogLevel log_level(std::string_view name);
+LogFormat log_format(std::string_view name);
 
 }  // namespace francine::server
 

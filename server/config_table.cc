@@ -14,6 +14,7 @@ constexpr std::int64_t kMaxCount = 1'000'000'000;
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 50;
 constexpr double kMaxSeconds = 1e7;
 const std::vector<std::string_view> kLogLevels = {"debug", "info", "warning", "error"};
+const std::vector<std::string_view> kLogFormats = {"text", "json"};
 
 Settings connection_settings(MasterConfig& c) {
   return {
@@ -40,6 +41,13 @@ Settings connection_settings(MasterConfig& c) {
       {"dataDir", TextTarget{&c.data_dir},
        "Directory for resources and results; empty: a temporary one, removed at the end."},
       {"logLevel", TextTarget{&c.log_level, kLogLevels}, "What is logged to standard error."},
+      {"logFormat", TextTarget{&c.log_format, kLogFormats},
+       "How it is logged: lines for people, or JSON objects."},
+      {"requestLog", BoolTarget{&c.request_log},
+       "Whether requests.log in dataDir tells who asked what, when, with what answer; never "
+       "in a temporary directory."},
+      {"maxRequestLogBytes", IntegerTarget{&c.max_request_log_bytes, 1 << 16, kMaxBytes},
+       "Most bytes of the request log, older files (requests.log.1 and so on) included."},
   };
 }
 
@@ -225,6 +233,8 @@ Settings worker_settings(WorkerConfig& c) {
       {"clusterSecretFile", TextTarget{&c.cluster_secret_file},
        "File that holds the cluster's secret, instead of FRANCINE_CLUSTER_SECRET."},
       {"logLevel", TextTarget{&c.log_level, kLogLevels}, "What is logged to standard error."},
+      {"logFormat", TextTarget{&c.log_format, kLogFormats},
+       "How it is logged: lines for people, or JSON objects."},
   };
 }
 

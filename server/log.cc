@@ -1,24 +1,30 @@
 #include "server/log.h"
 
-#include <algorithm>
 #include <memory>
-#include <string>
+#include <utility>
 
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
+#include "base/utf8.h"
+#include "net/log_json.h"
+
 namespace francine::server {
 namespace {
 
-spdlog::logger& logger() {
-  static const std::shared_ptr<spdlog::logger> instance = [] {
-    auto made = std::make_shared<spdlog::logger>("francine",
-                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
-    made->set_level(spdlog::level::info);
-    return made;
-  }();
-  return *instance;
+struct Log {
+  spdlog::logger logger{"francine", std::make_shared<spdlog::sinks::stderr_sink_mt>()};
+  LogFormat format = LogFormat::kText;
+
+  Log() {
+    logger.set_pattern("%v");  // lines are ours: with the times of records
+    logger.set_level(spdlog::level::info);
+  }
+};
+
+Log& log() {
+  static Log instance;
+  return instance;
 }
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
@@ -37,13 +43,41 @@ spdlog::level::level_enum spdlog_level(LogLevel level) {
 
 }  // namespace
 
-void set_log_level(LogLevel minimum) { logger().set_level(spdlog_level(minimum)); }
+void set_log(LogLevel minimum, LogFormat format) {
+  log().logger.set_level(spdlog_level(minimum));
+  log().format = format;
+}
+
+std::string log_text(const LogRecord& record) {
+  std::string about;
+  const auto add = [&about](std::string_view what, std::string_view name) {
+    if (name.empty()) return;
+    about.append(about.empty() ? " (" : ", ").append(what).append(" ").append(name);
+  };
+  if (record.execution.empty()) {
+    add("session", record.session);
+  } else {
+    add("execution", record.execution);
+  }
+  if (record.task != TaskId{}) add("task", std::to_string(static_cast<std::uint64_t>(record.task)));
+  if (!about.empty()) about += ")";
+  std::string line = net::time_text(record.time_us);
+  line.append(" ").append(net::level_name(record.level)).append(" ");
+  if (!record.worker.empty()) line.append(record.worker).append(": ");
+  return base::printable(line.append(record.text).append(about));
+}
+
+void write_log(const LogRecord& record) {
+  Log& all = log();
+  const spdlog::level::level_enum level = spdlog_level(record.level);
+  if (!all.logger.should_log(level)) return;
+  const std::string text =
+      all.format == LogFormat::kJson ? net::log_json(record) : log_text(record);
+  all.logger.log(level, spdlog::string_view_t(text.data(), text.size()));
+}
 
 void log_line(LogLevel level, std::string_view line) {
-  std::string text(line);
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; }, '?');
-  logger().log(spdlog_level(level), spdlog::string_view_t(text.data(), text.size()));
+  write_log(log_record(level, std::string(line)));
 }
 
 }  // namespace francine::server

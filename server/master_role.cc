@@ -153,15 +153,15 @@ int run_master(const std::vector<std::string>& arguments) {
     std::printf("francine-server %s\n", std::string(kVersion).c_str());
     return kExitOk;
   }
-  set_log_level(log_level(config.log_level));
+  set_log(log_level(config.log_level), log_format(config.log_format));
   for (const std::string& warning : loaded->warnings) log_line(LogLevel::kWarning, warning);
 
   // This very program, wherever it lies and whatever it was called as.
   const std::string self = std::filesystem::read_symlink("/proc/self/exe").string();
-  Result<MasterOptions> options = master_options(config, self, log_line);
+  Result<MasterOptions> options = master_options(config, self, write_log);
   if (!options) return fail(kExitUsage, options.error().message);
   AuthOptions who = auth_options(config);
-  who.log = log_line;
+  who.log = write_log;
   const Result<std::unique_ptr<Auth>> auth = Auth::make(std::move(who));
   if (!auth) return fail(kExitUsage, auth.error().message);
   return serve(config, **auth, *std::move(options));

@@ -39,8 +39,8 @@ int run_worker(const std::vector<std::string>& arguments) {
     std::fputs(flags_help(worker_settings(config)).c_str(), stdout);
     return kExitOk;
   }
-  set_log_level(log_level(config.log_level));
-  Result<WorkerOptions> options = worker_options(config, process_environment(), log_line);
+  set_log(log_level(config.log_level), log_format(config.log_format));
+  Result<WorkerOptions> options = worker_options(config, process_environment(), write_log);
   if (!options) return fail(kExitUsage, options.error().message);
 
   Signals signals;

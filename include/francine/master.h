@@ -164,6 +164,17 @@ class Master {
   /// turn. Empty once the master has stopped.
   std::vector<WorkerInfo> workers() const;
 
+  /// What the farm has logged (log.h). kInvalidArgument: the limit is out of range.
+  Result<LogPage> logs(const LogQuery& query) const;
+  /// Reads on from the query's `after`, or without it from now on; the query's limit is
+  /// not used. `on_new` (it may be empty) is called once when there is something to read,
+  /// and again after it has been read; on any thread, and it must return soon, must not
+  /// throw and must not call the master or the follower, nor destroy either.
+  std::unique_ptr<LogFollower> follow_logs(LogQuery query, std::function<void()> on_new) const;
+  /// What went wrong last with a task of the execution of this name, and what was logged
+  /// of it. Empty: nothing that is remembered.
+  std::optional<TaskFailure> last_failure(const std::string& execution) const;
+
   /// Refuses new requests (kUnavailable) from now on, lets running executions go
   /// on for `grace`, cancels the rest, ends the workers. Idempotent.
   void stop(std::chrono::milliseconds grace = std::chrono::milliseconds(0));

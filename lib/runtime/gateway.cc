@@ -48,6 +48,7 @@ struct Gateway::Connection {
   std::atomic<std::uint64_t> worker{0};
   bool in_memory = false;
   bool joined = false;  ///< it has said Join; on the link's thread
+  std::string name;     ///< of the worker, when it has joined; likewise
 
   WorkerId worker_id() const { return WorkerId{worker.load()}; }
 };
@@ -161,6 +162,7 @@ void Gateway::on_join(Connection& connection, const Join& join) {
     connection.link->close("refused: " + why);
     return;
   }
+  connection.name = join.name;
   auto spec = std::make_shared<core::WorkerSpec>();
   spec->name = join.name;
   spec->endpoint = join.endpoint;
@@ -171,12 +173,8 @@ void Gateway::on_join(Connection& connection, const Join& join) {
 }
 
 void Gateway::on_pong(Connection& connection, WorkerId worker, Pong& pong) {
-  for (const LogLine& line : pong.logs) {
-    if (options_.log_workers) log(line.level, "[" + connection.peer + "] " + line.text);
-  }
-  if (pong.dropped_logs != 0) {
-    log(LogLevel::kWarning, "[" + connection.peer + "] " + std::to_string(pong.dropped_logs) +
-                                " log lines did not fit");
+  if (options_.worker_log && (!pong.logs.empty() || pong.dropped_logs != 0)) {
+    options_.worker_log(connection.name, std::move(pong.logs), pong.dropped_logs);
   }
   gather(core::WorkerHeard{worker, std::move(pong.cached_sessions)});
 }
@@ -230,7 +228,7 @@ void Gateway::gather(core::Event event) {
 }
 
 void Gateway::log(LogLevel level, const std::string& line) const {
-  if (options_.log) options_.log(level, line);
+  if (options_.log) options_.log(log_record(level, line));
 }
 
 }  // namespace francine::runtime

@@ -14,6 +14,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -36,9 +37,10 @@ namespace francine::runtime {
 struct GatewayOptions {
   std::chrono::milliseconds ping_period{};
   LogSink log;
-  /// Whether the lines that come with Pongs go to the log: not those of workers
-  /// whose output this process sees anyway.
-  bool log_workers = true;
+  /// Told of what workers log.
+  std::function<void(const std::string& worker, std::vector<LogRecord> records,
+                     std::uint64_t dropped)>
+      worker_log;
 };
 
 class Gateway {

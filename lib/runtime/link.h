@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include <francine/chaos.h>
 #include <francine/log.h>
 
 #include "core/task.h"
@@ -34,27 +35,28 @@ struct Join {
   std::uint32_t slots = 1;
   std::uint64_t partial_budget_bytes = 0;
   std::int64_t process_id = 0;
+  std::string life;  ///< random, 32 hexadecimal digits: of this process's life
+  core::WorkerReport report;
 };
 
 /// master -> worker, the answer to Join.
 struct Welcome {
   std::string endpoint;  ///< of the master's resource port
   std::chrono::milliseconds ping_period{};
+  /// Whose sessions, executions and tasks these are: a worker that keeps any of
+  /// another cluster forgets them.
+  std::string cluster;
+  ChaosOptions chaos;
 };
 
 /// master -> worker: any sign of life?
 struct Ping {};
 
-struct LogLine {
-  LogLevel level = LogLevel::kInfo;
-  std::string text;
-};
-
 /// worker -> master, the answer to Ping.
 struct Pong {
   std::vector<SessionId> cached_sessions;
-  std::vector<LogLine> logs;       ///< since the last Pong, oldest first, bounded
-  std::uint64_t dropped_logs = 0;  ///< lines that did not fit the bound
+  std::vector<LogRecord> logs;     ///< since the last Pong, oldest first, bounded
+  std::uint64_t dropped_logs = 0;  ///< records that did not fit the bound
 };
 
 using MasterMessage = std::variant<Welcome, Ping, core::RunTask, core::CancelTask,
@@ -77,6 +79,8 @@ struct WorkerLinkEvents {
   /// All messages that have arrived, in order, at least one; they may be moved from.
   std::function<void(std::span<WorkerMessage> messages)> on_messages;
   std::function<void(const std::string& reason)> on_closed;  ///< the last call
+  /// Before on_closed, if at all: the worker ends, it will not come back with what it has.
+  std::function<void()> on_goodbye = {};
 };
 
 /// The worker's end. Thread safety: as WorkerLink.

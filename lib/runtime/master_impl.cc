@@ -118,6 +118,7 @@ Result<void> Master::Impl::start() {
   }
   if (!options_.scheduler) options_.scheduler = make_queue_scheduler();
 
+  start_log();
   auto producers = producers::ProducerTable::make(options_.producers);
   if (!producers) return producers.error();
   producers_.emplace(std::move(producers).value());
@@ -133,8 +134,13 @@ Result<void> Master::Impl::start() {
       [this](const core::State& state, core::Effects& effects) { carry_out(state, effects); });
   gateway_ = std::make_unique<runtime::Gateway>(
       *loop_, runtime::GatewayOptions{.ping_period = options_.ping_period,
-                                      .log = options_.log,
-                                      .log_workers = !backend.starts_instances()});
+                                      .log = [this](const LogRecord& r) { logs_->take(r); },
+                                      .worker_log =
+                                          [this](const std::string& worker,
+                                                 std::vector<LogRecord> records,
+                                                 std::uint64_t dropped) {
+                                            logs_->take_pong(worker, std::move(records), dropped);
+                                          }});
   if (auto opened = open_ports(backend); !opened) return opened;
   {
     const std::lock_guard lock(mutex_);
@@ -214,7 +220,10 @@ Result<void> Master::Impl::start_instances(const instances::BackendDescription& 
   control.master_host = runtime::dialled_host(options_.bind_address);
   control.master_port = info().port;
   control.tls = options_.tls;
-  control.log = options_.log;
+  control.log = [this](const LogRecord& record) { logs_->take(record); };
+  control.output = [this](const LogRecord& record) {
+    logs_->take_output(record.worker, record.text);
+  };
   control.start_in_process = [this](const instances::LaunchSpec& spec,
                                     instances::OnInstanceEnd) -> Result<std::shared_ptr<void>> {
     runtime::InProcessWorkerOptions worker;
@@ -222,7 +231,7 @@ Result<void> Master::Impl::start_instances(const instances::BackendDescription& 
     worker.slots = options_.slots_per_worker;
     worker.producers = options_.producers;
     worker.data_dir = data_dir_.path() / "workers" / spec.name;
-    worker.log = options_.log;
+    worker.log = [this, name = spec.name](const LogRecord& r) { logs_->take_from(name, r); };
     runtime::MemoryLink link = runtime::make_memory_link();
     auto started = runtime::InProcessWorker::start(std::move(worker), std::move(link.worker_end),
                                                    *memory_blobs_);
@@ -309,6 +318,7 @@ void Master::Impl::update_info(const core::State& state) {
 }
 
 void Master::Impl::carry_out(const core::State& state, core::Effects& effects) {
+  logs_->take_effects(state, effects);
   for (core::Action& action : effects.actions) {
     if (!std::holds_alternative<core::Answer>(action)) carry_out_action(state, action);
   }
@@ -383,10 +393,6 @@ Result<void> Master::Impl::fetch_picture(const core::StorePicture& action, bool 
   }
   directory_->set_picture(action.execution, std::move(stored));
   return {};
-}
-
-void Master::Impl::log(LogLevel level, const std::string& line) const {
-  if (options_.log) options_.log(level, line);
 }
 
 }  // namespace francine

@@ -29,6 +29,7 @@
 #include "runtime/gateway.h"
 #include "runtime/instance_control.h"
 #include "runtime/job_pool.h"
+#include "runtime/log_intake.h"
 #include "runtime/memory_blobs.h"
 #include "runtime/resource_server.h"
 #include "runtime/result_store.h"
@@ -69,6 +70,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<std::shared_ptr<const EncodedImage>> picture_of(
       const runtime::ExecutionRecord& execution) const;
   runtime::Directory& directory() { return *directory_; }
+  runtime::LogIntake& logs() { return *logs_; }
   bool stopped() const { return stopping_; }
 
  private:
@@ -87,9 +89,14 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<std::shared_ptr<core::ExecutionSpec>> make_spec(const runtime::SessionRecord& session,
                                                          const ExecutionRequest& request,
                                                          const std::string& settings) const;
+
+  // master_logs.cc
+  void start_log();
+  std::string find_names(LogRecord& record) const;
   void log(LogLevel level, const std::string& line) const;
 
   MasterOptions options_;
+  std::unique_ptr<runtime::LogIntake> logs_;  ///< all log records pass it
   runtime::DataDir data_dir_;
   std::optional<producers::ProducerTable> producers_;
   std::unique_ptr<resources::ContentStore> resources_;

@@ -26,11 +26,6 @@ struct ActiveTask {
   bool session_forgotten = false;  ///< cancelled, and its session dropped
 };
 
-std::string name_of(const core::RunTask& run) {
-  return "task " + std::to_string(static_cast<std::uint64_t>(run.task)) + " (session " +
-         run.session->name + ")";
-}
-
 }  // namespace
 
 class TaskRunner::Impl {
@@ -51,6 +46,7 @@ class TaskRunner::Impl {
 
   void on(const Welcome& welcome);
   void on(const Ping& ping);
+  void send_pong();
   void on(core::RunTask& run);
   void on(const core::CancelTask& cancel);
   void on(const core::DropPartials& drop);
@@ -131,7 +127,9 @@ void TaskRunner::Impl::on(const Welcome& welcome) {
   master_endpoint_ = welcome.endpoint;
 }
 
-void TaskRunner::Impl::on(const Ping&) {
+void TaskRunner::Impl::on(const Ping&) { send_pong(); }
+
+void TaskRunner::Impl::send_pong() {
   Pong pong;
   pong.cached_sessions = scenes_->sessions();
   log_.take(pong);
@@ -254,7 +252,9 @@ void TaskRunner::Impl::report(const Task& task, TaskOutcome& outcome) {
 void TaskRunner::Impl::send_failure(const core::RunTask& run, TaskOutcome& outcome) {
   // Nobody cancelled it: something that it needed was taken away.
   if (outcome.error->code == ErrorCode::kCancelled) outcome.error->code = ErrorCode::kUnavailable;
-  log_.add(LogLevel::kWarning, name_of(run) + " failed: " + outcome.error->message);
+  log_.add(LogLevel::kWarning, "a task failed: " + outcome.error->message, run);
+  // At once, so that who is told of the failure finds what was logged of it.
+  send_pong();
   link_.send(core::TaskFailed{run.task, outcome.times, outcome.error->code,
                               std::move(outcome.error->message),
                               std::move(outcome.missing_inputs)});

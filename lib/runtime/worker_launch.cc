@@ -1,8 +1,11 @@
 #include "runtime/worker_launch.h"
 
 #include <charconv>
+#include <cstdio>
 #include <cstdlib>
 #include <string_view>
+
+#include "net/log_json.h"
 
 namespace francine {
 namespace runtime {
@@ -21,6 +24,8 @@ std::vector<std::string> launch_arguments(const WorkerOptions& options) {
   add("--tls-certificate", options.tls.certificate);
   add("--tls-key", options.tls.key);
   add("--tls-ca", options.tls.ca);
+  add("--log-format", "json");
+  add("--log-level", "debug");
   return arguments;
 }
 
@@ -34,6 +39,12 @@ bool read_number(std::string_view text, Number& number) {
   return error == std::errc{} && end == text.data() + text.size();
 }
 
+/// The log of a program that is both master and worker, as its master reads it.
+void print_json(const LogRecord& record) {
+  const std::string line = net::log_json(record) + '\n';
+  std::fwrite(line.data(), 1, line.size(), stderr);  // one call: lines stay whole
+}
+
 bool read_argument(std::string_view flag, std::string_view value, WorkerOptions& options) {
   if (flag == "--name") return options.name = value, true;
   if (flag == "--master-host") return options.master_host = value, true;
@@ -43,6 +54,8 @@ bool read_argument(std::string_view flag, std::string_view value, WorkerOptions&
   if (flag == "--tls-certificate") return options.tls.certificate = value, true;
   if (flag == "--tls-key") return options.tls.key = value, true;
   if (flag == "--tls-ca") return options.tls.ca = value, true;
+  if (flag == "--log-format") return options.log = print_json, value == "json";
+  if (flag == "--log-level") return value == "debug";
   std::int64_t milliseconds = 0;
   if (flag != "--orphan-timeout" || !read_number(value, milliseconds)) return false;
   options.orphan_timeout = std::chrono::milliseconds(milliseconds);

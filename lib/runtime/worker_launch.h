@@ -16,7 +16,8 @@ namespace francine::runtime {
 inline constexpr const char* kSecretVariable = "FRANCINE_CLUSTER_SECRET";
 
 /// The arguments that tell a worker name, master, slots, data directory, orphan
-/// timeout and the files of TLS.
+/// timeout and the files of TLS, and to log everything to standard error as JSON, which
+/// the master reads (log_intake.h).
 std::vector<std::string> launch_arguments(const WorkerOptions& options);
 
 }  // namespace francine::runtime

@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "net/json_rpc.h"
 #include "net/json_writer.h"
+#include "net/log_json.h"
 #include "runtime/params_reader.h"
 
 namespace francine::runtime {
@@ -27,12 +28,14 @@ constexpr std::size_t kMaxSettings = 1 << 20;
 constexpr std::size_t kMaxInputs = kMaxParallel;
 constexpr std::size_t kMaxResources = 100'000;
 constexpr std::size_t kMaxLogs = 4096;
+constexpr std::size_t kMinLogParts = 3;  ///< level, text and time; or all
+constexpr std::size_t kMaxLogParts = 6;
+constexpr std::uint64_t kMaxTime = std::uint64_t{1} << 62;
 constexpr int kMaxSide = 1 << 24;
 constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 32;
 
 constexpr std::array<std::string_view, 2> kKinds{"reduce", "produce"};
 constexpr std::array<std::string_view, 3> kFormats{"png", "jpg", "exr"};
-constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warning", "error"};
 constexpr std::array<std::string_view, 10> kCodes{
     "invalidArgument", "unauthenticated",   "forbidden",   "notFound",  "conflict",
     "tooLarge",        "resourceExhausted", "unavailable", "cancelled", "internal"};
@@ -110,8 +113,13 @@ void write(const Pong& pong, std::string& out) {
   json.begin_object().key("cachedSessions");
   write_ids<SessionId>(json, pong.cached_sessions);
   json.key("logs").begin_array();
-  for (const LogLine& line : pong.logs) {
-    json.begin_array().value(word(kLevels, line.level)).value(line.text).end_array();
+  for (const LogRecord& record : pong.logs) {
+    json.begin_array().value(net::level_name(record.level)).value(record.text);
+    json.value(record.time_us);
+    if (record.execution_id != ExecutionId{}) {
+      json.value(number(record.execution_id)).value(number(record.task)).value(record.session);
+    }
+    json.end_array();
   }
   json.end_array().member("droppedLogs", pong.dropped_logs).end_object();
 }
@@ -211,10 +219,18 @@ Result<WorkerMessage> read_pong(const Json& params) {
   Pong pong;
   pong.cached_sessions = in.session_ids("cachedSessions");
   for (const Json& value : in.list("logs", kMaxLogs)) {
-    const auto parts = in.list("logs", &value, 2, 2);
+    const auto parts = in.list("logs", &value, kMaxLogParts, kMinLogParts);
     if (parts.empty()) break;
-    pong.logs.push_back({in.one_of<LogLevel>("logs", &parts[0], kLevels),
-                         std::string(in.text("logs", &parts[1], kMaxText))});
+    LogRecord& record = pong.logs.emplace_back();
+    const auto level = net::level_from_name(in.text("logs", &parts[0], kMaxName));
+    if (!level) in.fail("logs", "has a level that is not known");
+    record.level = level.value_or(LogLevel::kInfo);
+    record.text = in.text("logs", &parts[1], kMaxText);
+    record.time_us = static_cast<std::int64_t>(in.uint("logs", &parts[2], kMaxTime));
+    if (parts.size() < kMaxLogParts) continue;
+    record.execution_id = ExecutionId{in.uint("logs", &parts[3])};
+    record.task = TaskId{in.uint("logs", &parts[4])};
+    record.session = in.text("logs", &parts[5], kMaxName);
   }
   pong.dropped_logs = in.uint("droppedLogs");
   if (in.error()) return *in.error();

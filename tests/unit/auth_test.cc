@@ -65,7 +65,7 @@ struct House {
     options.private_key = kKey;
     options.unix_seconds = [this] { return unix_now; };
     options.steady_now = [this] { return steady_now; };
-    options.log = [this](LogLevel, std::string_view line) { log.emplace_back(line); };
+    options.log = [this](const LogRecord& record) { log.push_back(record.text); };
   }
   std::unique_ptr<Auth> auth() const { return Auth::make(options).value(); }
 };

@@ -142,13 +142,22 @@ TEST_CASE("what a worker says arrives as it was said") {
   CHECK(join.process_id == 4711);
 
   Wire wire;
-  const Pong pong{
-      {SessionId{1}, SessionId{2}}, {{LogLevel::kDebug, "one"}, {LogLevel::kError, "t\two"}}, 17};
+  LogRecord of_task{1'700'000'000'000'001, LogLevel::kError, "t\two"};
+  of_task.session = "s1";
+  of_task.execution_id = ExecutionId{9};
+  of_task.task = TaskId{7};
+  const Pong pong{{SessionId{1}, SessionId{2}}, {{5, LogLevel::kDebug, "one"}, of_task}, 17};
   const auto pong_back = std::get<Pong>(wire.to_master(pong));
   CHECK(pong_back.cached_sessions == pong.cached_sessions);
   REQUIRE(pong_back.logs.size() == 2);
   CHECK(pong_back.logs[1].level == LogLevel::kError);
+  CHECK(pong_back.logs[0].time_us == 5);
+  CHECK(pong_back.logs[0].task == TaskId{});
   CHECK(pong_back.logs[1].text == "t\two");
+  CHECK(pong_back.logs[1].time_us == of_task.time_us);
+  CHECK(pong_back.logs[1].session == "s1");
+  CHECK(pong_back.logs[1].execution_id == ExecutionId{9});
+  CHECK(pong_back.logs[1].task == TaskId{7});
   CHECK(pong_back.dropped_logs == 17);
 
   const core::TaskFinished finished{TaskId{5}, {1, 2, 3}, 1U << 31U, std::string(64, '0')};
@@ -328,8 +337,10 @@ TEST_CASE("hostile frames are refused with a sentence") {
       notify("finish", R"({"task":1,"times":[0,0,1],"bytes":-1})"),
       notify("finish", R"({"task":1,"times":[0,0,1],"bytes":1,"sha256":"zz"})"),
       notify("failed", R"({"task":1,"times":[0,0,1],"code":"odd","reason":"","missingInputs":[]})"),
-      notify("pong", R"({"cachedSessions":[],"logs":[["loud","x"]],"droppedLogs":0})"),
-      notify("pong", R"({"cachedSessions":[],"logs":[["info"]],"droppedLogs":0})"),
+      notify("pong", R"({"cachedSessions":[],"logs":[["loud","x",1]],"droppedLogs":0})"),
+      notify("pong", R"({"cachedSessions":[],"logs":[["info","x"]],"droppedLogs":0})"),
+      notify("pong", R"({"cachedSessions":[],"logs":[["info","x",-1]],"droppedLogs":0})"),
+      notify("pong", R"({"cachedSessions":[],"logs":[["info","x",1,2,"7",""]],"droppedLogs":0})"),
       notify("close", R"({"reason":1})"),
       R"({"jsonrpc":"2.0","id":1,"result":{}})",
   };
@@ -351,7 +362,7 @@ TEST_CASE("random damage never does more than an error") {
       core::TaskFailed{TaskId{6}, {1, 2, 3}, ErrorCode::kInternal, "why", {TaskId{1}}},
       frames.back());
   frames.emplace_back();
-  encode_worker_message(Pong{{SessionId{1}}, {{LogLevel::kInfo, "text"}}, 3}, frames.back());
+  encode_worker_message(Pong{{SessionId{1}}, {{1, LogLevel::kInfo, "text"}}, 3}, frames.back());
   std::mt19937_64 random(11);
   const std::string_view odd = "{}[]\",:0123456789-eE\\tfn\x80\xff";
   std::size_t refused = 0;

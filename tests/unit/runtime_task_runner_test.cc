@@ -24,7 +24,11 @@ struct Bench {
 
   void run(core::RunTask task) { runner->handle(std::move(task)); }
   core::TaskFinished finished() { return take_as<core::TaskFinished>(link.sent); }
-  core::TaskFailed failed() { return take_as<core::TaskFailed>(link.sent); }
+  /// What was logged of it comes before.
+  core::TaskFailed failed() {
+    for (LogRecord& record : take_as<Pong>(link.sent).logs) logged.push_back(std::move(record));
+    return take_as<core::TaskFailed>(link.sent);
+  }
   /// What the worker says of itself; comes after everything sent before.
   Pong ping() {
     runner->handle(Ping{});
@@ -39,6 +43,7 @@ struct Bench {
   RecordingLink link;
   FakeBlobs blobs;
   LogRing log{{}};
+  std::vector<LogRecord> logged;
   std::shared_ptr<ObedientProducer> producer = std::make_shared<ObedientProducer>();
   std::unique_ptr<TaskRunner> runner;
 };
@@ -211,7 +216,12 @@ TEST_CASE("whatever a producer does wrong fails the task, and the next one runs"
 
   bench.run(make_run(5, {0, 1}, 1));
   CHECK(bench.finished().task == TaskId{5});
-  CHECK(bench.ping().logs.size() == 7);
+  REQUIRE(bench.logged.size() == 7);
+  CHECK(bench.logged.back().level == LogLevel::kWarning);
+  CHECK(bench.logged.back().task == TaskId{4});
+  CHECK(bench.logged.back().execution_id == huge.execution_id);
+  CHECK(bench.logged.back().session == huge.session->name);
+  CHECK(bench.ping().logs.empty());
 }
 
 TEST_CASE("a scene that cannot be prepared is tried again by the next task") {
@@ -365,20 +375,20 @@ TEST_CASE("idle scenes are bounded, and come back when they are needed") {
 
 TEST_CASE("a pong carries the log, bounded, once") {
   Bench bench;
-  const int lines = static_cast<int>(LogRing::kMaxLines) + 10;
+  const int lines = static_cast<int>(LogRing::kMaxRecords) + 10;
   for (int i = 0; i < lines; ++i) bench.log.add(LogLevel::kInfo, "line " + std::to_string(i));
   Pong pong = bench.ping();
-  CHECK(pong.logs.size() == LogRing::kMaxLines);
+  CHECK(pong.logs.size() == LogRing::kMaxRecords);
   CHECK(pong.logs.front().text == "line 10");
   CHECK(pong.dropped_logs == 10);
   pong = bench.ping();
   CHECK(pong.logs.empty());
   CHECK(pong.dropped_logs == 0);
   std::string text = "x";
-  while (text.size() < 2 * LogRing::kMaxLineBytes) text += "\xC3\xA9";
+  while (text.size() < 2 * LogRing::kMaxTextBytes) text += "\xC3\xA9";
   bench.log.add(LogLevel::kError, text);
   const std::string cut = bench.ping().logs.at(0).text;
-  CHECK(cut.size() == LogRing::kMaxLineBytes - 1);  // not within a character
+  CHECK(cut.size() == LogRing::kMaxTextBytes - 1);  // not within a character
 }
 
 TEST_CASE("a producer that is wrong is refused at the start") {

@@ -97,6 +97,7 @@ TEST_CASE("two workers render, one merges, the master fetches the picture") {
   lives[1].link->send(Ping{});
   take_as<Pong>(*lives[1].said);
   lives[0].link->send(reduce);
+  CHECK(take_as<Pong>(*lives[0].said).logs.size() > 0);
   CHECK(take_as<core::TaskFailed>(*lives[0].said).missing_inputs == std::vector{TaskId{2}});
 
   // A worker that ends while it renders.
