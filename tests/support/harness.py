@@ -167,13 +167,18 @@ class Program:
 
 
 class Server(Program):
-    """A master that is ready."""
+    """A master that is ready. With `earlier`, in the directory of that one, which was
+    killed, and found by the same mark."""
 
-    def __init__(self, *flags, workers=2, instance_type="local", **variables):
-        self.directory = tempfile.mkdtemp(prefix="francine-system-")
+    def __init__(self, *flags, workers=2, instance_type="local", earlier=None, **variables):
+        if earlier:
+            self.directory = earlier.directory
+            variables["mark"] = earlier.mark
+        else:
+            self.directory = tempfile.mkdtemp(prefix="francine-system-")
         # The default of every temporary directory, so that leftovers are seen.
         self.scratch = os.path.join(self.directory, "tmp")
-        os.mkdir(self.scratch)
+        os.makedirs(self.scratch, exist_ok=True)
         self.data = os.path.join(self.directory, "data")
         try:
             super().__init__(

@@ -153,8 +153,8 @@ class Stops(SystemTest):
         wait_until("the port is closed", refused)
         self.assert_stops_clean(server)
 
-    def test_workers_end_with_a_killed_master(self):
-        server = self.server()
+    def test_workers_end_with_a_killed_master_whose_directory_is_temporary(self):
+        server = self.server("--data-dir", "")
         workers = server.worker_pids()
         self.assertEqual(len(workers), 2)
         os.kill(server.pid, signal.SIGKILL)
