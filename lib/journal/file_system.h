@@ -4,8 +4,8 @@
 // SQLite reaches its files through a VFS; this is the same seam for the others, so that
 // a test can put one simulated disk under both and cut its power at any moment.
 //
-// Thread safety: one thread at a time for each object. Errors: base::errno_error, naming
-// the file.
+// Thread safety: one thread at a time for each object. Errors: file_error(), naming the
+// file; kInternal is left for what is damaged.
 
 #ifndef FRANCINE_JOURNAL_FILE_SYSTEM_H
 #define FRANCINE_JOURNAL_FILE_SYSTEM_H
@@ -22,6 +22,9 @@
 #include <francine/result.h>
 
 namespace francine::journal {
+
+/// base::errno_error(), but kUnavailable where the disk fails.
+Error file_error(int error_number, std::string_view what);
 
 /// Held until it is destroyed.
 class FileLock {
@@ -61,6 +64,11 @@ class FileSystem {
   virtual Result<std::unique_ptr<OutputFile>> create(const std::filesystem::path& file) = 0;
   /// Makes an empty file, private to this user, unless it exists.
   virtual Result<void> ensure(const std::filesystem::path& file) = 0;
+  /// Writes all bytes of the file over themselves and syncs them, if it exists. For after
+  /// a sync that failed, perhaps in another process: the kernel takes what it could not
+  /// write for written then, and shows it to readers, until the power fails
+  /// (lwn.net/Articles/752063). What is written again is tried again.
+  virtual Result<void> rewrite(const std::filesystem::path& file) = 0;
   virtual Result<std::unique_ptr<InputFile>> open(const std::filesystem::path& file) = 0;
   virtual Result<void> rename(const std::filesystem::path& from,
                               const std::filesystem::path& to) = 0;

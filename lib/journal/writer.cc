@@ -49,11 +49,13 @@ Result<void> Writer::open_database() {
   if (auto whole = refuse_halves(*names); !whole) return whole;
   const std::filesystem::path file = options_.directory / kDatabaseName;
   if (auto made = files_.ensure(file); !made) return made;
-  if (auto synced = files_.sync_directory(options_.directory); !synced) return synced;
+  if (auto written = settle(); !written) return written;
   if (auto opened = database_.open(file, options_.vfs); !opened) return opened;
   if (auto migrated = migrate(database_, base::random_hex(kClusterBytes)); !migrated) {
     return migrated;
   }
+  // SQLite does so itself for a log that it makes, but does not say when it cannot.
+  if (auto synced = files_.sync_directory(options_.directory); !synced) return synced;
   auto meta = read_meta(database_);
   if (!meta) return meta.error();
   meta_ = std::move(*meta);
@@ -61,6 +63,14 @@ Result<void> Writer::open_database() {
   if (!first) return first.error();
   first_row_ = *first == 0 ? meta_.base_seq() + 1 : *first;
   return remove_orphans(*names);
+}
+
+/// What can be read is on the disk. (Pages that a checkpoint could not write are still in
+/// the log, and are written again.) Not while SQLite has the files open: closing them here
+/// would free its locks.
+Result<void> Writer::settle() {
+  if (auto rewritten = files_.rewrite(options_.directory / kLogName); !rewritten) return rewritten;
+  return files_.sync_directory(options_.directory);
 }
 
 /// What only looks like a new journal, because something is missing, must not become one.
@@ -183,6 +193,7 @@ Result<void> Writer::reopen() {
   compaction_.reset();
   insert_.reset();
   database_.close(false);
+  if (auto written = settle(); !written) return written;
   const std::filesystem::path file = options_.directory / kDatabaseName;
   if (auto opened = database_.open(file, options_.vfs); !opened) {
     database_.close(false);

@@ -1,10 +1,10 @@
 // Writer: what the journal's thread does: commits batches, and between them makes
 // snapshots, removes rows and checkpoints SQLite's log, a slice at a time.
 //
-// After any failure the database is closed and opened again before the next attempt, and
-// what it holds is compared with what was confirmed. So a commit of which nobody can say
-// whether it happened is found to have happened or not, and a disk that lost what it had
-// confirmed is noticed.
+// After any failure the database is closed, its log is written over itself (settle()), and
+// it is opened again before the next attempt; what it holds is compared with what was
+// confirmed. So a commit of which nobody can say whether it happened is found to have
+// happened or not, and a disk that lost what it had confirmed is noticed.
 //
 // Thread safety: one thread at a time.
 
@@ -70,6 +70,7 @@ class Writer {
   Result<void> open_database();
   Result<void> refuse_halves(const std::vector<std::string>& names) const;
   Result<void> remove_orphans(const std::vector<std::string>& names);
+  Result<void> settle();
   Result<void> reopen();
   Result<bool> holds(const Chain& wanted);
   Result<void> write(const Batch& batch, const Hints& hints);
