@@ -1,24 +1,26 @@
 // SimulatedClients: who creates sessions and executions, changes their mind, and
-// deletes what they made. Internal to lib/testing.
+// deletes what they made; and asks again when there was no answer. Internal to
+// lib/testing.
 
 #ifndef FRANCINE_TESTING_SIMULATED_CLIENTS_H
 #define FRANCINE_TESTING_SIMULATED_CLIENTS_H
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
+#include <functional>
 #include <string>
 #include <vector>
 
 #include "testing/simulated_master.h"
+#include "testing/simulated_witness.h"
 #include "testing/simulated_world.h"
 
 namespace francine::testing {
 
 class SimulatedClients {
  public:
-  SimulatedClients(SimulatedWorld& world, SimulatedMaster& master)
-      : world_(world), master_(master), sessions_(world.options.sessions) {}
+  SimulatedClients(SimulatedWorld& world, SimulatedMaster& master, SimulatedWitness& witness)
+      : world_(world), master_(master), witness_(witness), sessions_(world.options.sessions) {}
 
   void start();
   /// Everything was asked for and answered, and every execution has ended.
@@ -31,10 +33,14 @@ class SimulatedClients {
  private:
   struct Session {
     SessionId id{};
+    std::string name;
+    bool recorded = true;
     bool exists = false;
     bool deleting = false;
+    std::uint64_t life = 0;  ///< of the master that was asked
   };
   struct Wish {
+    std::string name;
     std::size_t session = 0;
     std::uint32_t parallel = 1;
     std::uint64_t seed = 0;
@@ -44,15 +50,27 @@ class SimulatedClients {
     bool cancelled = false;
   };
 
+  Wish draw_wish(std::uint32_t number);
   void create_session(std::size_t which);
+  void session_answered(std::size_t which, const core::Answer* answer);
   void remove_session(std::size_t which);
   void create_execution(const Wish& wish);
+  void execution_answered(const Wish& wish, const core::Answer* answer);
+  void execution_exists(const Wish& wish, ExecutionId id);
+  void cancel_execution(ExecutionId id, std::size_t session);
+  /// It was not recorded, and the master died since.
+  bool is_lost(const Session& session) const {
+    return !session.recorded && session.exists && session.life != master_.life();
+  }
+  /// The wish's session is gone, as it should be or as it may.
+  void give_up(const Wish& wish);
+  void again(std::function<void()> what);
 
   SimulatedWorld& world_;
   SimulatedMaster& master_;
+  SimulatedWitness& witness_;
   std::vector<Session> sessions_;
   std::uint64_t open_wishes_ = 0;
-  std::uint64_t names_ = 0;
 };
 
 }  // namespace francine::testing

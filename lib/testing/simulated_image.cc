@@ -34,9 +34,35 @@ SimulatedImagePtr assemble(const std::vector<SimulatedImagePtr>& inputs, ShareRa
   return combine(std::move(left), assemble(inputs, {split, node.end}, used));
 }
 
+// FNV-1a (Fowler, Noll and Vo), by numbers.
+constexpr std::uint64_t kFnvBasis = 0xcbf29ce484222325U;
+constexpr std::uint64_t kFnvPrime = 0x100000001b3U;
+
+void add_to(std::uint64_t& hash, std::uint64_t number) { hash = (hash ^ number) * kFnvPrime; }
+
+void add_to(std::uint64_t& hash, const std::string& text) {
+  for (const char c : text) add_to(hash, static_cast<unsigned char>(c));
+}
+
+void add_to(std::uint64_t& hash, const SimulatedImage& image) {
+  add_to(hash, image.shares.begin);
+  add_to(hash, image.shares.end);
+  if (image.left) {
+    add_to(hash, *image.left);
+    add_to(hash, *image.right);
+    return;
+  }
+  add_to(hash, image.session->name);
+  add_to(hash, image.spec->settings);
+  add_to(hash, static_cast<std::uint64_t>(image.execution));
+  add_to(hash, image.seed);
+  add_to(hash, image.arithmetic);
+}
+
 struct Verifier {
   const ExecutionId execution;
   const core::ExecutionSpec& spec;
+  const std::string& session;
   std::uint32_t arithmetic = 0;
   std::uint32_t next_share = 0;
 
@@ -45,6 +71,7 @@ struct Verifier {
     if (image.shares.begin != next_share++) return share + " is not in its place";
     if (image.execution != execution) return share + " is of another execution";
     if (image.spec->settings != spec.settings) return share + " has other settings";
+    if (image.session->name != session) return share + " shows the scene of another session";
     if (image.seed != share_seed(spec.seed, image.shares.begin)) return share + " has another seed";
     if (arithmetic == 0) arithmetic = image.arithmetic;
     if (image.arithmetic != arithmetic) return share + " is of another arithmetic";
@@ -67,16 +94,19 @@ struct Verifier {
 
 }  // namespace
 
-SimulatedImagePtr render(const core::RunTask& task, ShareRange shares, std::uint32_t arithmetic) {
+SimulatedImagePtr render(const core::RunTask& task, ShareRange shares,
+                         const std::shared_ptr<const core::SessionSpec>& session,
+                         std::uint32_t arithmetic) {
   if (shares.size() > 1) {
     const std::uint32_t split = middle(shares);
-    return combine(render(task, {shares.begin, split}, arithmetic),
-                   render(task, {split, shares.end}, arithmetic));
+    return combine(render(task, {shares.begin, split}, session, arithmetic),
+                   render(task, {split, shares.end}, session, arithmetic));
   }
   auto leaf = std::make_shared<SimulatedImage>();
   leaf->shares = shares;
   leaf->execution = task.execution_id;
   leaf->spec = task.execution;
+  leaf->session = session;
   leaf->seed = share_seed(task.execution->seed, shares.begin);
   leaf->arithmetic = arithmetic;
   return leaf;
@@ -88,9 +118,15 @@ SimulatedImagePtr merge(const std::vector<SimulatedImagePtr>& inputs, ShareRange
   return used == inputs.size() ? merged : nullptr;
 }
 
+std::string fingerprint(const SimulatedImage& image) {
+  std::uint64_t hash = kFnvBasis;
+  add_to(hash, image);
+  return std::to_string(hash);
+}
+
 std::string verify(const SimulatedImage& picture, ExecutionId execution,
-                   const core::ExecutionSpec& spec) {
-  Verifier verifier{execution, spec};
+                   const core::ExecutionSpec& spec, const std::string& session) {
+  Verifier verifier{execution, spec, session};
   std::string wrong = verifier.node(picture, {0, spec.parallel});
   if (wrong.empty() && verifier.next_share != spec.parallel) wrong = "shares are missing";
   return wrong;

@@ -27,6 +27,7 @@ struct SimulatedImage {
   // Of a leaf:
   ExecutionId execution{};
   std::shared_ptr<const core::ExecutionSpec> spec;
+  std::shared_ptr<const core::SessionSpec> session;  ///< whose scene it shows
   std::uint64_t seed = 0;
   std::uint32_t arithmetic = 0;
   // Of a merge:
@@ -34,16 +35,22 @@ struct SimulatedImage {
   SimulatedImagePtr right;
 };
 
-/// Renders the shares of a task and merges them where they are rendered.
-SimulatedImagePtr render(const core::RunTask& task, ShareRange shares, std::uint32_t arithmetic);
+/// Renders the shares of a task with the scene of `session`, and merges them where they
+/// are rendered.
+SimulatedImagePtr render(const core::RunTask& task, ShareRange shares,
+                         const std::shared_ptr<const core::SessionSpec>& session,
+                         std::uint32_t arithmetic);
 
 /// Merges the inputs to one image of `shares`, along the tree; null when they do not
 /// fit together (one is missing, or covers what another covers).
 SimulatedImagePtr merge(const std::vector<SimulatedImagePtr>& inputs, ShareRange shares);
 
+/// A checksum: equal for equal images.
+std::string fingerprint(const SimulatedImage& image);
+
 /// What is wrong with a finished picture; empty: nothing.
 std::string verify(const SimulatedImage& picture, ExecutionId execution,
-                   const core::ExecutionSpec& spec);
+                   const core::ExecutionSpec& spec, const std::string& session);
 
 }  // namespace francine::testing
 

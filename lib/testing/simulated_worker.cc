@@ -14,33 +14,43 @@ using namespace core;
 constexpr std::uint64_t kPartialBytes = 1000;
 /// A renderer looks this often whether it shall stop.
 constexpr Timestamp kNotices = 50'000;
-/// A worker whose link broke tries again after at most this long; one that died is
-/// started again after at most this long.
-constexpr Timestamp kBackOff = 3'000'000;
+/// A worker that lost its master dials again after at most this long, and then after
+/// twice as long, and so on; one that died is started again after at most this long.
+constexpr Timestamp kFirstBackOff = 200'000;
+constexpr Timestamp kLongestBackOff = 3'000'000;
 constexpr Timestamp kRestart = 20'000'000;
 /// An end that is not told of a broken link at once hears of it this late.
 constexpr Timestamp kLateNews = 30'000'000;
 
 std::string name_of(TaskId id) { return (Text() << id).take(); }
 
+std::uint64_t budget(std::uint64_t partials) {
+  return partials == 0 ? std::uint64_t{1} << 40 : partials * kPartialBytes;
+}
+
+UnansweredTask unanswered(const RunTask& run) {
+  return {run.task, run.session_id, run.execution_id, run.kind, run.finish, run.shares};
+}
+
 }  // namespace
 
-SimulatedWorker::SimulatedWorker(SimulatedWorld& world, SimulatedMaster& master,
-                                 InjectedFaults& injected, std::uint32_t number)
+SimulatedWorker::SimulatedWorker(SimulatedWorld& world, SimulatedNetwork& network,
+                                 SimulatedMaster& master, std::uint32_t number)
     : world_(world),
+      network_(network),
       master_(master),
-      injected_(injected),
+      number_(number),
       arithmetic_(1 + static_cast<std::uint32_t>(world.below(world.options.arithmetics))),
       may_go_(number != 0),
       speed_(0.5 + 0.1 * static_cast<double>(world.below(11))) {
-  auto spec = std::make_shared<WorkerSpec>();
-  spec->name = "worker" + std::to_string(number);
-  spec->endpoint = "sim:" + spec->name;
-  spec->arithmetic = "arithmetic" + std::to_string(arithmetic_);
-  spec->slots = static_cast<std::uint32_t>(1 + world.below(world.options.slots));
-  const std::uint64_t bound = world.options.partials_a_worker;
-  spec->partial_budget_bytes = bound == 0 ? std::uint64_t{1} << 40 : bound * kPartialBytes;
-  spec_ = std::move(spec);
+  WorkerSpec spec;
+  spec.name = "worker" + std::to_string(number);
+  spec.endpoint = "sim:" + spec.name;
+  spec.arithmetic = "arithmetic" + std::to_string(arithmetic_);
+  spec.slots = static_cast<std::uint32_t>(1 + world.below(world.options.slots));
+  spec.partial_budget_bytes = budget(world.options.partials_a_worker);
+  spec_ = std::make_shared<WorkerSpec>(std::move(spec));
+  network.add(*this);
 }
 
 SimulatedImagePtr SimulatedWorker::fetch(TaskId task) const {
@@ -51,71 +61,87 @@ SimulatedImagePtr SimulatedWorker::fetch(TaskId task) const {
 std::string SimulatedWorker::leftovers() const {
   std::string left;
   if (!tasks_.empty()) left += " runs " + name_of(tasks_.begin()->first);
-  if (!kept_.empty()) left += " keeps what " + name_of(kept_.begin()->first) + " made";
+  for (const auto& [task, kept] : kept_) {
+    if (!kept.hidden) return spec_->name + left + " keeps what " + name_of(task) + " made";
+  }
   return left.empty() ? left : spec_->name + left;
 }
 
 void SimulatedWorker::later(Timestamp delay, std::function<void()> what) {
+  world_.after(delay, [this, memory = memory_, act = std::move(what)] {
+    if (memory == memory_) act();
+  });
+}
+
+void SimulatedWorker::in_this_life(Timestamp delay, std::function<void()> what) {
   world_.after(delay, [this, life = life_, act = std::move(what)] {
-    if (life == life_) act();
+    if (alive_ && life == life_) act();
   });
 }
 
 // --- its lives ----------------------------------------------------------------------
 
-void SimulatedWorker::connect() {
+void SimulatedWorker::begin() {
   alive_ = true;
-  link_ = master_.dial(*this);
-  plan_faults();
+  if (++life_ == 1 && world_.fault(world_.options.faults.from_elsewhere,
+                                   "fault " + spec_->name + " comes from another cluster")) {
+    bring_from_elsewhere();
+  }
+  WorkerSpec spec = *spec_;
+  spec.life = spec.name + "-" + std::to_string(life_);
+  spec_ = std::make_shared<WorkerSpec>(std::move(spec));
+  end_if_orphaned();
+  plan_breaks();
+  plan_death();
+  dial();
 }
 
-void SimulatedWorker::plan_faults() {
-  const SimulationFaults& faults = world_.options.faults;
-  const Timestamp breaks = world_.next_of(faults.breaks_per_minute);
-  const Timestamp dies = world_.next_of(faults.deaths_per_minute);
-  later(std::min(breaks, dies), [this, link = breaks < dies] {
+void SimulatedWorker::plan_breaks() {
+  in_this_life(world_.next_of(world_.options.faults.breaks_per_minute), [this] {
     if (world_.faults_cease()) return;
-    if (link) {
-      if (world_.fault(1, "fault link of " + spec_->name + " breaks")) break_link();
-    } else {
-      if (world_.fault(1, "fault " + spec_->name + " dies")) die();
+    if (is_connected() && world_.fault(1, "fault link of " + spec_->name + " breaks")) {
+      break_link();
     }
+    plan_breaks();
   });
 }
 
-void SimulatedWorker::break_link() {
-  ++injected_.losses;
-  link_->up = false;
-  if (!world_.chance(world_.options.faults.unnoticed)) {
-    master_.link_lost(link_, world_.some(to_us(world_.options.delay)));
-  }
-  // Its own end may hear of it late as well, and works for nobody until then.
-  const Timestamp late = world_.chance(0.5) ? kLateNews : to_us(world_.options.delay);
-  world_.after(world_.some(late), [this, link = link_] { link_lost(*link); });
+void SimulatedWorker::plan_death() {
+  in_this_life(world_.next_of(world_.options.faults.deaths_per_minute), [this] {
+    if (!world_.fault(1, "fault " + spec_->name + " dies")) return;
+    gone_ = may_go_ && world_.chance(world_.options.faults.gone_for_good);
+    end();
+  });
 }
 
-void SimulatedWorker::die() {
-  ++injected_.losses;
-  link_->up = false;
-  link_->told_worker = true;
-  if (!world_.chance(world_.options.faults.unnoticed)) {
-    master_.link_lost(link_, world_.some(to_us(world_.options.delay)));
-  }
-  forget();
+void SimulatedWorker::end() {
+  ++world_.injected.losses;
   alive_ = false;
-  gone_ = may_go_ && world_.chance(world_.options.faults.gone_for_good);
-  if (!gone_) later(world_.some(kRestart), [this] { connect(); });
+  if (link_) {
+    link_->up = false;
+    link_->told_worker = true;
+    if (!world_.chance(world_.options.faults.unnoticed)) {
+      master_.link_lost(link_, world_.some(to_us(world_.options.delay)), world_.chance(0.3));
+    }
+    link_ = nullptr;
+  }
+  welcomed_ = false;
+  held_back_.clear();
+  forget();
+  cluster_.clear();
+  if (!gone_) world_.after(world_.some(kRestart), [this] { begin(); });
 }
 
-void SimulatedWorker::link_lost(const SimulatedLink& link) {
-  if (&link != link_.get() || link_->told_worker) return;
-  link_->told_worker = true;
-  forget();
-  later(world_.some(kBackOff), [this] { connect(); });
+void SimulatedWorker::end_if_orphaned() {
+  in_this_life(to_us(world_.options.orphan_time), [this, lonely = ++lonely_] {
+    if (lonely != lonely_) return;
+    world_.trace(spec_->name + " has had no master for too long and ends");
+    end();
+  });
 }
 
 void SimulatedWorker::forget() {
-  ++life_;
+  ++memory_;
   tasks_.clear();
   waiting_.clear();
   busy_slots_ = 0;
@@ -123,7 +149,81 @@ void SimulatedWorker::forget() {
   cached_.clear();
 }
 
+/// What a restarted master may give other things the ids of.
+void SimulatedWorker::forget_unrecorded() {
+  std::vector<SessionId> unrecorded;
+  for (const auto& [id, session] : cached_) {
+    if (session->unrecorded) unrecorded.push_back(id);
+  }
+  for (const SessionId id : unrecorded) receive(DeleteCache{id});
+}
+
+// --- its link -----------------------------------------------------------------------
+
+void SimulatedWorker::dial() {
+  link_ = master_.dial(*this);
+  if (!link_) return redial();
+  in_this_life(world_.some(kLateNews), [this, link = link_] {
+    if (link == link_ && !welcomed_) give_up();
+  });
+}
+
+void SimulatedWorker::redial() {
+  const Timestamp delay = world_.some(back_off_ == 0 ? kFirstBackOff : back_off_);
+  back_off_ = std::clamp(2 * back_off_, 2 * kFirstBackOff, kLongestBackOff);
+  in_this_life(delay, [this] {
+    if (!link_) dial();
+  });
+}
+
+/// Nobody answers: the master is not run, or far away.
+void SimulatedWorker::give_up() {
+  world_.trace(spec_->name + " is not welcomed in time and dials again");
+  ++world_.injected.losses;
+  link_->up = false;
+  link_->drains = world_.chance(0.5);
+  master_.link_lost(link_, world_.some(to_us(world_.options.delay)));
+  link_lost(*link_);
+}
+
+void SimulatedWorker::break_link() {
+  if (!link_ || !link_->up) return;
+  ++world_.injected.losses;
+  link_->up = false;
+  link_->drains = world_.chance(0.5);
+  if (!world_.chance(world_.options.faults.unnoticed)) {
+    master_.link_lost(link_, world_.some(to_us(world_.options.delay)));
+  }
+  // Its own end may hear of it late as well.
+  const Timestamp late = world_.chance(0.5) ? kLateNews : to_us(world_.options.delay);
+  world_.after(world_.some(late), [this, link = link_] { link_lost(*link); });
+}
+
+void SimulatedWorker::link_lost(const SimulatedLink& link) {
+  if (&link != link_.get() || link_->told_worker) return;
+  link_->told_worker = true;
+  link_ = nullptr;
+  welcomed_ = false;
+  held_back_.clear();
+  forget_unrecorded();
+  back_off_ = 0;
+  end_if_orphaned();
+  redial();
+}
+
 // --- what the master says -----------------------------------------------------------
+
+void SimulatedWorker::receive_welcome(const SimulatedLink& link, const std::string& cluster) {
+  if (&link != link_.get()) return;
+  ++lonely_;
+  if (cluster_ != cluster) {
+    forget();
+    held_back_.clear();
+  }
+  cluster_ = cluster;
+  welcomed_ = true;
+  for (Event& event : std::exchange(held_back_, {})) answer(std::move(event), true);
+}
 
 void SimulatedWorker::receive(const RunTask& run) {
   receive(DropPartials{run.drop});
@@ -133,7 +233,7 @@ void SimulatedWorker::receive(const RunTask& run) {
   if (!tasks_.emplace(run.task, Task{run}).second) {
     world_.broke(spec_->name + " was given " + name_of(run.task) + " twice");
   }
-  cached_.insert(run.session_id);
+  cached_.try_emplace(run.session_id, run.session);
   ++world_.report.tasks;
   if (run.kind == TaskKind::kReduce) ++world_.report.merges;
   waiting_.push_back(run.task);
@@ -152,12 +252,15 @@ void SimulatedWorker::receive(const DeleteCache& cache) {
     if (task.run.session_id == cache.session) running.push_back(id);
   }
   for (const TaskId id : running) free_slot_later(id);
-  std::erase_if(kept_, [&](const auto& kept) { return kept.second.session == cache.session; });
+  std::erase_if(
+      kept_, [&](const auto& kept) { return kept.second.result.made_by.session == cache.session; });
   cached_.erase(cache.session);
 }
 
 void SimulatedWorker::receive_ping() {
-  master_.hear(link_, WorkerHeard{{}, {cached_.begin(), cached_.end()}});
+  WorkerHeard heard;
+  for (const auto& [id, scene] : cached_) heard.cached_sessions.push_back(id);
+  answer(std::move(heard), false);
 }
 
 /// A cancelled task holds its slot until its renderer notices.
@@ -194,7 +297,7 @@ void SimulatedWorker::work(const RunTask& run) {
   const SimulationOptions& options = world_.options;
   const SimulationFaults& faults = options.faults;
   if (world_.fault(faults.task_hangs, "fault a task hangs")) {
-    ++injected_.failures[run.execution_id];
+    ++world_.injected.failures[run.execution_id];
     return;
   }
   const bool produces = run.kind == TaskKind::kProduce;
@@ -205,14 +308,14 @@ void SimulatedWorker::work(const RunTask& run) {
   const bool fails = run.execution->settings == kBrokenSettings ||
                      world_.fault(faults.task_fails, "fault a task fails");
   if (fails) {
-    ++injected_.failures[run.execution_id];
+    ++world_.injected.failures[run.execution_id];
     later(took, [this, id = run.task] { fail(id, "the renderer failed", {}); });
   } else if (produces) {
     later(took, [this, id = run.task, took] {
       const auto found = tasks_.find(id);
       if (found == tasks_.end()) return;
       const RunTask& what = found->second.run;
-      finish(id, render(what, what.shares, arithmetic_), {0, took, 0});
+      finish(id, render(what, what.shares, cached_.at(what.session_id), arithmetic_), {0, took, 0});
     });
   } else {
     later(took, [this, id = run.task] {
@@ -234,17 +337,19 @@ void SimulatedWorker::reduce(const RunTask& run) {
     if (input.endpoint.empty()) {
       image = fetch(input.partial);
     } else if (!world_.fault(world_.options.faults.fetch_fails, "fault a fetch fails")) {
-      image = master_.fetch(input.endpoint, input.partial);
+      image = network_.fetch(number_, input.endpoint, input.partial);
     }
-    if (!image) {
-      missing.push_back(input.partial);
-    } else if (image->shares != input.shares) {
-      world_.broke("a partial covers other shares than the master says");
+    if (image && image->shares != input.shares) {
+      if (world_.options.faults.lies == 0) {
+        world_.broke("a partial covers other shares than the master says");
+      }
+      image = nullptr;
     }
+    if (!image) missing.push_back(input.partial);
     inputs.push_back(std::move(image));
   }
   if (!missing.empty()) {
-    ++injected_.losses;
+    ++world_.injected.losses;
     fail(run.task, "an input cannot be fetched", std::move(missing));
     return;
   }
@@ -258,9 +363,12 @@ void SimulatedWorker::reduce(const RunTask& run) {
 
 void SimulatedWorker::finish(TaskId id, SimulatedImagePtr image, const TaskTimes& times) {
   const auto found = tasks_.find(id);
-  kept_[id] = {found->second.run.session_id, std::move(image)};
+  const RunTask& run = found->second.run;
+  const TaskFinished result{id, times, kPartialBytes,
+                            run.finish ? fingerprint(*image) : std::string()};
+  kept_[id] = {{unanswered(run), result}, std::move(image), false};
   tasks_.erase(found);
-  answer(WorkerFinished{{}, {id, times, kPartialBytes, {}}}, true);
+  answer(WorkerFinished{{}, result}, true);
   end_slot();
 }
 
@@ -270,9 +378,15 @@ void SimulatedWorker::fail(TaskId id, const std::string& reason, std::vector<Tas
   end_slot();
 }
 
+/// Without a link it is lost: what was made is kept, and the next report says so.
 void SimulatedWorker::answer(Event event, bool may_repeat) {
+  if (!link_) return;
+  if (!welcomed_) {
+    held_back_.push_back(std::move(event));
+    return;
+  }
   if (may_repeat && world_.fault(world_.options.faults.answer_repeats, "fault an answer repeats")) {
-    ++injected_.losses;  // the worker will drop what it made
+    ++world_.injected.losses;  // the worker will drop what it made
     later(world_.some(2'000'000), [this, event] { answer(event, false); });
   }
   master_.hear(link_, std::move(event));

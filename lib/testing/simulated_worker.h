@@ -1,4 +1,5 @@
-// SimulatedWorker and its link to the master. Internal to lib/testing.
+// SimulatedWorker: renders nothing, keeps what it made, and goes on when its master is
+// lost. Internal to lib/testing.
 
 #ifndef FRANCINE_TESTING_SIMULATED_WORKER_H
 #define FRANCINE_TESTING_SIMULATED_WORKER_H
@@ -8,68 +9,51 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "core/events.h"
 #include "testing/simulated_image.h"
+#include "testing/simulated_network.h"
 #include "testing/simulated_world.h"
 
 namespace francine::testing {
 
 class SimulatedMaster;
-class SimulatedWorker;
-
-/// Settings of an execution whose tasks always fail.
-inline constexpr std::string_view kBrokenSettings = "{\"broken\":true}";
-
-/// One connection. Each direction keeps its order; when `up` is false, what is
-/// under way never arrives.
-struct SimulatedLink {
-  std::uint64_t number = 0;
-  SimulatedWorker* worker = nullptr;
-  bool up = true;
-  bool told_master = false;
-  bool told_worker = false;
-  std::optional<WorkerId> accepted_as;
-  Timestamp last_to_master = 0;
-  Timestamp last_to_worker = 0;
-};
-using SimulatedLinkPtr = std::shared_ptr<SimulatedLink>;
-
-/// What is done of which execution, for the promise that none fails without cause.
-struct InjectedFaults {
-  std::map<ExecutionId, std::uint64_t> failures;  ///< tasks that failed or hung
-  std::uint64_t losses = 0;                       ///< what may have lost tasks of any
-};
 
 class SimulatedWorker {
  public:
-  SimulatedWorker(SimulatedWorld& world, SimulatedMaster& master, InjectedFaults& injected,
+  SimulatedWorker(SimulatedWorld& world, SimulatedNetwork& network, SimulatedMaster& master,
                   std::uint32_t number);
 
+  std::uint32_t number() const { return number_; }
   const std::string& endpoint() const { return spec_->endpoint; }
   const std::shared_ptr<const core::WorkerSpec>& spec() const { return spec_; }
   /// What others can fetch from it; null: it is gone, or has no such thing.
   SimulatedImagePtr fetch(TaskId task) const;
-  /// What it still runs or keeps of executions, for people; empty: nothing.
+  /// What it still runs or keeps of executions, for people; empty: nothing. What it
+  /// hides does not count.
   std::string leftovers() const;
   bool keeps_sessions() const { return !cached_.empty(); }
+  bool keeps_anything() const { return !kept_.empty(); }
   /// Died, and does not come back.
   bool is_gone() const { return gone_; }
-  bool is_connected() const { return link_ && link_->up && link_->accepted_as; }
+  bool is_connected() const { return link_ && link_->up && welcomed_; }
 
-  void connect();
+  /// Its process begins.
+  void begin();
+  /// What it says of itself when it joins.
+  core::WorkerReport report();
+  void break_link();
 
   // What the master says.
+  void receive_welcome(const SimulatedLink& link, const std::string& cluster);
   void receive(const core::RunTask& run);
   void receive(const core::CancelTask& cancel);
   void receive(const core::DropPartials& drop);
   void receive(const core::DeleteCache& cache);
   void receive_ping();
-  /// The link is gone: everything is forgotten, and it joins again.
+  /// The link is gone. It goes on with what it does, and dials again.
   void link_lost(const SimulatedLink& link);
 
  private:
@@ -78,14 +62,27 @@ class SimulatedWorker {
     bool begun = false;
   };
   struct Kept {
-    SessionId session{};
+    core::KeptResult result;
     SimulatedImagePtr image;
+    bool hidden = false;  ///< from the master
   };
+  using Scene = std::shared_ptr<const core::SessionSpec>;
 
-  void plan_faults();
-  void break_link();
-  void die();
+  void dial();
+  void redial();
+  void end_if_orphaned();
+  void plan_breaks();
+  void plan_death();
+  void end();
+  void give_up();
   void forget();
+  void forget_unrecorded();
+  void bring_from_elsewhere();
+  // simulated_report.cc
+  void lie(core::WorkerReport& report);
+  void invent(core::WorkerReport& report);
+  void double_up(core::WorkerReport& report);
+
   void begin_waiting();
   void work(const core::RunTask& run);
   void reduce(const core::RunTask& run);
@@ -96,23 +93,34 @@ class SimulatedWorker {
   void answer(core::Event event, bool may_repeat);
   /// Does it unless the worker has forgotten everything meanwhile.
   void later(Timestamp delay, std::function<void()> what);
+  /// Does it if its process still lives.
+  void in_this_life(Timestamp delay, std::function<void()> what);
 
   SimulatedWorld& world_;
+  SimulatedNetwork& network_;
   SimulatedMaster& master_;
-  InjectedFaults& injected_;
+  const std::uint32_t number_;
   std::shared_ptr<const core::WorkerSpec> spec_;
   const std::uint32_t arithmetic_;
   const bool may_go_;
   const double speed_;
-  SimulatedLinkPtr link_;
-  bool alive_ = true;
+  bool alive_ = false;
   bool gone_ = false;
   std::uint64_t life_ = 0;
+  std::uint64_t memory_ = 0;  ///< grows when it forgets everything
+
+  SimulatedLinkPtr link_;  ///< null: there is none, as far as it knows
+  bool welcomed_ = false;
+  std::vector<core::Event> held_back_;  ///< answers, until it is welcome
+  Timestamp back_off_ = 0;
+  std::uint64_t lonely_ = 0;  ///< grows when a link is lost, and when it is welcome
+
+  std::string cluster_;           ///< that all of this is of
   std::map<TaskId, Task> tasks_;  ///< given, not answered, not cancelled
   std::deque<TaskId> waiting_;
   std::uint32_t busy_slots_ = 0;
   std::map<TaskId, Kept> kept_;
-  std::set<SessionId> cached_;
+  std::map<SessionId, Scene> cached_;
 };
 
 }  // namespace francine::testing

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <random>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@ using core::Timestamp;
 
 constexpr Timestamp to_us(std::chrono::microseconds duration) { return duration.count(); }
 
+/// What is done of which execution, for the promise that none fails without cause.
+struct InjectedFaults {
+  std::map<ExecutionId, std::uint64_t> failures;  ///< tasks that failed or hung
+  std::uint64_t losses = 0;                       ///< what may have lost tasks of any
+};
+
 class SimulatedWorld {
  public:
   explicit SimulatedWorld(const SimulationOptions& simulation)
@@ -29,6 +36,7 @@ class SimulatedWorld {
 
   const SimulationOptions& options;
   SimulationReport report;
+  InjectedFaults injected;
 
   Timestamp now() const { return now_; }
   bool faults_cease() const { return now_ >= to_us(options.fault_time); }

@@ -7,31 +7,38 @@
 
 #include "testing/simulated_clients.h"
 #include "testing/simulated_master.h"
+#include "testing/simulated_network.h"
+#include "testing/simulated_witness.h"
 #include "testing/simulated_worker.h"
 #include "testing/simulated_world.h"
 
 namespace francine::testing {
 namespace {
 
-/// After the last fault everybody has heard of broken links, has come back, and has
-/// been pinged and told what to forget.
-constexpr Timestamp kSettles = 75'000'000;
+/// After the last fault the master has begun again, the network has healed, everybody has
+/// heard of broken links, has come back, and has been pinged and told what to forget.
+constexpr Timestamp kSettles = 180'000'000;
 /// What workers shall forget, they are told with the next tick.
 constexpr Timestamp kDropped = 3'000'000;
 
 class Simulation {
  public:
   explicit Simulation(const SimulationOptions& options)
-      : world_(options), master_(world_, injected_), clients_(world_, master_) {
+      : world_(options),
+        network_(world_),
+        witness_(world_),
+        master_(world_, network_, witness_),
+        clients_(world_, master_, witness_) {
     for (std::uint32_t i = 0; i < options.workers; ++i) {
-      workers_.push_back(std::make_unique<SimulatedWorker>(world_, master_, injected_, i));
+      workers_.push_back(std::make_unique<SimulatedWorker>(world_, network_, master_, i));
     }
   }
 
   SimulationReport run() {
     master_.start();
+    network_.start();
     for (const auto& worker : workers_) {
-      world_.after(world_.some(2'000'000), [&worker] { worker->connect(); });
+      world_.after(world_.some(2'000'000), [&worker] { worker->begin(); });
     }
     clients_.start();
 
@@ -43,8 +50,7 @@ class Simulation {
     }
     // What it took; the rest is to see that nothing is left.
     world_.report.virtual_time = std::chrono::microseconds(world_.now());
-    run_until(to_us(options.fault_time));
-    run_until(world_.now() + kSettles);
+    run_until(std::max(world_.now(), to_us(options.fault_time)) + settling_time());
     check_workers();
     clients_.clean_up();
     run_until(world_.now() + kDropped + 10 * to_us(options.delay));
@@ -54,6 +60,10 @@ class Simulation {
   }
 
  private:
+  Timestamp settling_time() const {
+    return kSettles + to_us(world_.options.master_restart) + 20 * to_us(world_.options.delay);
+  }
+
   void run_until(Timestamp end) {
     while (!world_.is_broken() && world_.run_next(end)) continue;
   }
@@ -72,7 +82,7 @@ class Simulation {
   void check_at_end() {
     master_.check_at_end();
     for (const auto& worker : workers_) {
-      if (worker->keeps_sessions()) {
+      if (worker->keeps_sessions() || worker->keeps_anything()) {
         world_.broke("after all sessions were deleted, " + worker->spec()->name + " keeps one");
       }
     }
@@ -84,7 +94,8 @@ class Simulation {
   }
 
   SimulatedWorld world_;
-  InjectedFaults injected_;
+  SimulatedNetwork network_;
+  SimulatedWitness witness_;
   SimulatedMaster master_;
   SimulatedClients clients_;
   std::vector<std::unique_ptr<SimulatedWorker>> workers_;
@@ -124,6 +135,15 @@ SimulationOptions random_simulation(std::uint64_t seed) {
   options.faults.gone_for_good = often(0.5);
   options.faults.stalls_per_minute = often(1);
   options.faults.broken = often(0.2);
+  options.unrecorded = often(0.5);
+  options.orphan_time = std::chrono::seconds(20 + below(600));
+  options.master_restart = std::chrono::milliseconds(1 + below(60'000));
+  options.faults.partitions_per_minute = often(1);
+  options.faults.lies = often(0.3);
+  options.faults.from_elsewhere = often(0.5);
+  options.faults.master_deaths_per_minute = often(2);
+  options.faults.slow_syncs = often(0.1);
+  options.faults.disk_full_per_minute = often(0.5);
   return options;
 }
 

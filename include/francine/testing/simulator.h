@@ -12,25 +12,50 @@
 // promises are checked from outside, by other means than the core's own ledger:
 //
 //   - a finished picture counts every share once, in the one tree that `parallel`
-//     determines, of one arithmetic, with the execution's seed and settings, and
-//     was stored before it was reported finished;
+//     determines, of one arithmetic, with the execution's seed and settings and the
+//     session's scene, and was stored before it was reported finished;
+//   - what clients were told stays so, whenever the master dies: what was created is
+//     there, what was deleted does not come back, what was cancelled does not go on,
+//     what has finished keeps its picture, and an execution ends once;
 //   - an execution ends: finished; or failed, with a reason and only after as many
 //     faults as the limits allow; or cancelled, if a client asked for that. Once
 //     faults cease and workers live, the rest finishes within `patience`;
-//   - a worker is never given more tasks than it has slots;
-//   - every request of a client is answered exactly once;
+//   - a worker is never given more tasks than it has slots, by whichever master;
+//   - every request of a client is answered at most once, and exactly once unless the
+//     master died;
 //   - when the sessions are deleted, nothing is left on any worker nor in the core;
-//   - the journal's facts alone rebuild the same state.
+//   - the facts alone rebuild the same state, in each life of the master.
 //
 // What is simulated. A link keeps the order of its messages and delivers each at
 // most once; messages of different links overtake each other, by random delays. A
-// message is lost only as in reality: the link breaks, and with it everything that
-// is under way. Each end learns of that at its own time, the master perhaps only by
-// silence. A worker that lost its link forgets everything, and joins again under
-// its name; a worker that dies does so later. Partials are fetched between workers,
-// and pictures by the master, past the links: that fails when the holder is gone,
-// or by chance. A cancelled task holds its slot for a moment longer. The master is
-// not run at times. An answer may come twice although links do not do that.
+// message is lost only as in reality: the link breaks, and with it what is under way
+// (some of what is under way to the master may still arrive). Each end learns of that
+// at its own time, the master perhaps only by silence, or when the worker dials again.
+// In a partition some workers reach neither the master nor the others, for a while; a
+// short one delays messages, or breaks links like a long one.
+//
+// A worker that lost its link goes on with its tasks, keeps what it made (but for what
+// is of unrecorded sessions, whose ids a restarted master may give again), and dials
+// again, soon and then less often, with a report of it all. Answers after that report
+// wait until the master welcomes it. Without a master for `orphan_time` it ends. A
+// worker that dies forgets everything and begins again under its name, as another life
+// of it. One that was in another cluster forgets what is of that when it is welcome.
+// A worker that lies reports what it does not keep, or not what it does, in other
+// sizes, for other shares, twice, and tasks that there never were.
+//
+// Partials are fetched between workers, and pictures by the master, past the links:
+// that fails when the holder is gone or cut off, or by chance. A cancelled task holds
+// its slot for a moment longer. The master is not run at times. An answer may come
+// twice although links do not do that.
+//
+// The journal commits the durable records in order, those that have gathered at once,
+// in up to 20 ms or at times in seconds. Clients are told nothing before what it says is
+// safe. While the disk is full, commits and pictures are tried again, and new work is
+// refused. The master may die at any moment: then its memory and its links are gone,
+// the journal keeps what was committed and some first part of the rest, pictures that
+// were stored are still there, and clients whose requests were open know nothing and
+// ask again by name. After up to `master_restart` it begins again. Its clock never goes
+// back.
 //
 // Determinism: everything is drawn from `seed`; the same options give the same
 // report, and the same trace, on every machine of one standard library. A custom
@@ -52,20 +77,27 @@
 
 namespace francine::testing {
 
-/// Chances from 0 to 1, each time that it could happen; or means per worker and
-/// minute. All faults cease at SimulationOptions::fault_time, except `broken`.
+/// Chances from 0 to 1, each time that it could happen; or means per minute, of each
+/// worker if not said otherwise. All faults cease at SimulationOptions::fault_time, except
+/// `broken`.
 struct SimulationFaults {
-  double task_fails = 0;         ///< a task answers that it failed
-  double task_hangs = 0;         ///< a task goes on until it is cancelled
-  double fetch_fails = 0;        ///< a worker cannot fetch a partial from another
-  double store_fails = 0;        ///< the master cannot fetch or store a picture
-  double answer_repeats = 0;     ///< an answer arrives a second time, later
-  double breaks_per_minute = 0;  ///< the link breaks
-  double deaths_per_minute = 0;  ///< the worker dies; it comes back later
-  double gone_for_good = 0;      ///< of dying workers, but the first: never come back
-  double unnoticed = 0.3;        ///< of broken links: the master is not told
-  double stalls_per_minute = 0;  ///< the master is not run for up to 40 s
-  double broken = 0;             ///< of executions: their producer always fails
+  double task_fails = 0;                ///< a task answers that it failed
+  double task_hangs = 0;                ///< a task goes on until it is cancelled
+  double fetch_fails = 0;               ///< a worker cannot fetch a partial from another
+  double store_fails = 0;               ///< the master cannot fetch or store a picture
+  double answer_repeats = 0;            ///< an answer arrives a second time, later
+  double breaks_per_minute = 0;         ///< the link breaks
+  double deaths_per_minute = 0;         ///< the worker dies; it comes back later
+  double gone_for_good = 0;             ///< of dying workers, but the first: never come back
+  double unnoticed = 0.3;               ///< of broken links: the master is not told
+  double stalls_per_minute = 0;         ///< the master is not run for up to 40 s
+  double broken = 0;                    ///< of executions: their producer always fails
+  double lies = 0;                      ///< of reports: the worker lies in it
+  double from_elsewhere = 0;            ///< of workers: come from another cluster, with ids of it
+  double slow_syncs = 0;                ///< of commits: take seconds
+  double master_deaths_per_minute = 0;  ///< of the one master; it begins again
+  double partitions_per_minute = 0;     ///< of the one network, for up to a minute
+  double disk_full_per_minute = 0;      ///< of the one disk, for up to 30 s
 };
 
 struct SimulationOptions {
@@ -82,14 +114,22 @@ struct SimulationOptions {
   double updates = 0.3;         ///< of executions: bring an update
   double cancelled = 0.1;       ///< of executions: a client cancels them
   double deleted = 0.1;         ///< of sessions: deleted while they may run
+  double unrecorded = 0;        ///< of sessions: not in the journal
 
   std::chrono::milliseconds share_time{1000};  ///< to render one, on average
   std::chrono::milliseconds merge_time{50};    ///< to merge one input, on average
   std::chrono::milliseconds delay{20};         ///< of a message, at most
   std::chrono::milliseconds tick_period{1000};
-  std::chrono::seconds arrival_time{30};  ///< executions are created until then
-  std::chrono::seconds fault_time{120};   ///< faults cease then
-  std::chrono::seconds patience{3600};    ///< everything ends so long after both
+  std::chrono::seconds arrival_time{30};             ///< executions are created until then
+  std::chrono::seconds fault_time{120};              ///< faults cease then
+  std::chrono::seconds patience{3600};               ///< everything ends so long after both
+  std::chrono::seconds orphan_time{600};             ///< a worker without a master ends after it
+  std::chrono::milliseconds master_restart{60'000};  ///< at most, until it begins again
+
+  // To try every moment in turn (SimulationReport::records and turns say how many there
+  // are): the master dies there, once, whatever else happens. 0: it does not.
+  std::uint64_t master_dies_at_record = 0;  ///< when the journal was given this many
+  std::uint64_t master_dies_at_turn = 0;    ///< after this turn of its loop
 
   SimulationFaults faults;
 
@@ -114,8 +154,12 @@ struct SimulationReport {
   std::uint64_t tasks = 0;      ///< that workers were given
   std::uint64_t merges = 0;     ///< of them
   std::uint64_t retries = 0;    ///< tasks that ended without being counted
+  std::uint64_t adopted = 0;    ///< tasks and results that a worker had already
   std::uint64_t workers_lost = 0;
-  std::uint64_t faults = 0;  ///< that were injected
+  std::uint64_t master_deaths = 0;
+  std::uint64_t records = 0;  ///< that the journal was given
+  std::uint64_t turns = 0;    ///< of the master's loop
+  std::uint64_t faults = 0;   ///< that were injected
 };
 
 /// A small farm in which everything is drawn from the seed: its size, its load and
