@@ -24,6 +24,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kTitle = "francine instance 1";
 constexpr std::size_t kMaxRecordBytes = 4096;
+constexpr ProcessStat kEnded{.state = 'X'};
 
 /// Takes the line "key value" off the text, or "value" where key is empty.
 std::optional<std::string> take_line(std::string_view& text, std::string_view key) {
@@ -96,8 +97,8 @@ base::UniqueFd open_process(pid_t pid) {
   return base::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
-std::optional<LivingInstance> find_process(InstanceRecord record, const fs::path& directory) {
-  if (record.boot != boot_id()) return std::nullopt;
+std::optional<LivingInstance> find_process(const InstanceRecord& record,
+                                           const fs::path& directory) {
   // First the handle: what is true of the id afterwards, as long as the process that
   // the handle names has not ended, is true of that process.
   LivingInstance living;
@@ -112,7 +113,7 @@ std::optional<LivingInstance> find_process(InstanceRecord record, const fs::path
   if (value_of(environment, kTokenVariable) != record.token) return std::nullopt;
   living.secret = value_of(environment, kSecretVariable);
   living.arguments = process_arguments(record.pid);
-  living.record = std::move(record);
+  living.record = record;
   living.directory = directory;
   return living;
 }
@@ -195,14 +196,19 @@ void remove_record(const fs::path& directory) {
 }
 
 std::vector<LivingInstance> find_living(const fs::path& directory) {
+  const std::string boot = boot_id();
   std::vector<LivingInstance> found;
   std::error_code error;
   for (fs::directory_iterator entry(directory, error), end; !error && entry != end;
        entry.increment(error)) {
-    auto record = read_record(entry->path());
-    if (!record || record->name != entry->path().filename()) continue;
-    if (auto living = find_process(*std::move(record), entry->path()))
+    const auto record = read_record(entry->path());
+    if (!record || record->name != entry->path().filename() || record->boot != boot) continue;
+    if (auto living = find_process(*record, entry->path())) {
       found.push_back(*std::move(living));
+    } else if (process_stat(record->pid).value_or(kEnded).ended()) {
+      // An id is not given again while a group has it, so who has it now has left none.
+      kill_left_behind(record->pid, record->token);
+    }
   }
   std::ranges::sort(found, {}, [](const LivingInstance& living) { return living.record.id; });
   // One id, one instance: the second of two directories that claim it is a copy.

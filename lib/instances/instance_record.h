@@ -91,6 +91,7 @@ struct LivingInstance {
   std::vector<std::string> arguments;
 };
 /// The living instances that have records in the directories inside `directory`, by id.
+/// What dead ones left behind is killed (kill_left_behind()).
 std::vector<LivingInstance> find_living(const std::filesystem::path& directory);
 
 /// SIGKILL to it and its process group.

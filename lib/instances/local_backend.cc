@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cerrno>
 #include <csignal>
 #include <map>
@@ -163,6 +164,7 @@ class LocalBackend final : public InstanceBackend {
 
   static Result<Child> spawn_outliving(const LaunchSpec& spec, SpawnRequest& request,
                                        const std::filesystem::path& directory) {
+    assert(directory.filename() == spec.name && spec.name != "." && spec.name != "..");
     auto outputs = make_outputs(directory);
     if (!outputs.ok()) return outputs.error();
     const std::string token = base::random_hex(kTokenBytes);

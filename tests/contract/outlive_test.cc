@@ -34,6 +34,13 @@ using testing::TemporaryDirectory;
 constexpr InstanceId kOne{1};
 const std::string kHelper = FRANCINE_INSTANCE_HELPER;
 
+/// Waits for the end of a process that need not be our child.
+bool wait_ended(pid_t pid) {
+  const base::UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  pollfd descriptor{.fd = handle.get(), .events = POLLIN, .revents = 0};
+  return !handle || ::poll(&descriptor, 1, 20'000) == 1;
+}
+
 /// A backend with the directory of earlier ones.
 struct Heir {
   InstanceEvents events;
@@ -227,18 +234,25 @@ TEST_CASE("a worker that died while there was no master is not found") {
   CHECK(Heir(place.instances).recovered.empty());
 }
 
+TEST_CASE("what a worker left behind that died while there was no master is ended") {
+  Place place;
+  place.leave_behind("family");
+  const auto record = read_record(place.one);
+  REQUIRE(record);
+  REQUIRE(::kill(record->pid, SIGKILL) == 0);
+  REQUIRE(wait_ended(record->pid));
+  CHECK(Heir(place.instances).recovered.empty());
+  CHECK(place.line.gone());
+}
+
 TEST_CASE("a master that is killed before it has recorded a worker leaves none") {
   const Place place;
   const fs::path report = place.root.path() / "report";
   Program master({kHelper, "gated", kHelper, report.string()});
   const pid_t worker = std::stoi(master.line());
   REQUIRE(worker > 1);
-  const base::UniqueFd handle(static_cast<int>(::syscall(SYS_pidfd_open, worker, 0)));
   master.wait();
-  if (handle) {  // else it has ended already
-    pollfd descriptor{.fd = handle.get(), .events = POLLIN, .revents = 0};
-    CHECK(::poll(&descriptor, 1, 20'000) == 1);
-  }
+  CHECK(wait_ended(worker));
   CHECK_FALSE(fs::exists(report));
 }
 
