@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "server/journal_tool.h"
 #include "server/roles.h"
 
 int main(int argc, char** argv) {
@@ -15,9 +16,10 @@ int main(int argc, char** argv) {
     if (role == "worker") return run_worker(arguments);
     if (role == "check-config") return run_check_config(arguments);
     if (role == "hash-password") return run_hash_password(arguments);
+    if (role == "journal") return run_journal(arguments);
     std::fprintf(stderr,
-                 "francine-server: there is no %s; there are worker, check-config and "
-                 "hash-password, and flags for the master (francine-server --help)\n",
+                 "francine-server: there is no %s; there are worker, check-config, "
+                 "hash-password and journal, and flags for the master (francine-server --help)\n",
                  role.c_str());
     return kExitUsage;
   } catch (const std::exception& failure) {  // such as no memory or no thread left
