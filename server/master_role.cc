@@ -31,6 +31,7 @@ constexpr std::string_view kUsage = R"(francine-server: a master with its REST a
   francine-server worker [FLAGS]        a worker; see francine-server worker --help
   francine-server check-config [FLAGS]  what the master would have in force
   francine-server hash-password         asks for a password; prints what users may hold
+  francine-server journal COMMAND DIR   explains (check, dump) or repairs what it keeps
 
 When everything runs, standard output gets one line,
 
@@ -112,12 +113,9 @@ int serve(const MasterConfig& config, Auth& auth, MasterOptions options) {
   if (!tls) return fail(kExitUsage, tls.error().message);
   // Before the master, so that all its threads leave these signals to this one.
   Signals signals;
-  Result<std::unique_ptr<Master>> master = Master::start(std::move(options));
-  if (!master) {
-    const bool usage = master.error().code == ErrorCode::kInvalidArgument;
-    return fail(usage ? kExitUsage : kExitFailure, master.error().message);
-  }
-  Commands commands(**master, auth, limits(config));
+  // It is started when the ports are open: they say 503 while it finds what it had.
+  std::unique_ptr<Master> master;
+  Commands commands(auth, limits(config));
   Access access(access_options(config));
   RestOptions rest_port = rest_options(config);
   rest_port.http.tls = tls->server;
@@ -129,11 +127,19 @@ int serve(const MasterConfig& config, Auth& auth, MasterOptions options) {
   if (opened) opened = web_socket.start();
   if (!opened) return fail(kExitFailure, opened.error().message);
 
-  StopRequest stop(**master);
+  Result<std::unique_ptr<Master>> started = Master::start(std::move(options));
+  if (!started) {
+    const bool usage = started.error().code == ErrorCode::kInvalidArgument;
+    return fail(usage ? kExitUsage : kExitFailure, started.error().message);
+  }
+  master = *std::move(started);
+  commands.serve(*master);
+
+  StopRequest stop(*master);
   signals.listen([&stop](int count) { stop.on_signal(count); });
-  print_ready(rest, web_socket, (*master)->info());
+  print_ready(rest, web_socket, master->info());
   stop.wait();
-  stop_in_order(rest, web_socket, **master, milliseconds(config.shutdown_grace));
+  stop_in_order(rest, web_socket, *master, milliseconds(config.shutdown_grace));
   log_line(LogLevel::kInfo, "stopped");
   return kExitOk;
 }
