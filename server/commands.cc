@@ -60,7 +60,7 @@ Result<std::string> Commands::create_session(const Caller& caller, const api::Bo
   Result<SessionRequest> request = api::session_request(body, limits_);
   if (!request) return request.error();
   request->owner = caller.user;
-  const Result<Session> session = master_.create_session(*request);
+  const Result<Session> session = master().create_session(*request);
   if (!session) return session.error();
   const Result<SessionInfo> info = session->info();
   if (!info) return info.error();
@@ -74,7 +74,7 @@ Result<Picture> Commands::create_session_and_render(const Caller& caller, const 
   const Result<ExecutionRequest> wanted = api::execution_request(body, limits_, 1);
   if (!wanted) return wanted.error();
   request->owner = caller.user;
-  const Result<Session> session = master_.create_session(*request);
+  const Result<Session> session = master().create_session(*request);
   if (!session) return session.error();
   const Result<Execution> execution = session->create_execution(*wanted);
   if (!execution) {
@@ -85,14 +85,14 @@ Result<Picture> Commands::create_session_and_render(const Caller& caller, const 
 }
 
 Result<Session> Commands::find_session(const Caller& caller, std::string_view session) {
-  if (caller.admin) return master_.find_session(session);
-  return master_.find_session(session, caller.user);
+  if (caller.admin) return master().find_session(session);
+  return master().find_session(session, caller.user);
 }
 
 Result<std::string> Commands::list_sessions(const Caller& caller, const PageRequest& page) {
   std::optional<std::string_view> owner;
   if (!caller.admin) owner = caller.user;
-  const Result<SessionPage> found = master_.list_sessions(owner, page);
+  const Result<SessionPage> found = master().list_sessions(owner, page);
   if (!found) return found.error();
   return api::session_page_json(*found);
 }
@@ -139,8 +139,8 @@ Result<Picture> Commands::create_execution_and_wait(const Caller& caller, std::s
 Result<Execution> Commands::find_execution(const Caller& caller, std::string_view session,
                                            std::string_view execution) {
   if (session.empty()) {
-    if (caller.admin) return master_.find_execution(execution);
-    return master_.find_execution(execution, caller.user);
+    if (caller.admin) return master().find_execution(execution);
+    return master().find_execution(execution, caller.user);
   }
   const Result<Session> found = find_session(caller, session);
   if (!found) return found.error();
@@ -195,7 +195,7 @@ Result<Picture> Commands::render_demo(const Caller& caller,
     if (!number) return number.error();
     render.parallel = *number;
   }
-  const Result<Session> session = master_.create_session(request);
+  const Result<Session> session = master().create_session(request);
   if (!session) return session.error();
   const Result<Execution> execution = session->create_execution(render);
   if (!execution) return execution.error();
@@ -205,21 +205,28 @@ Result<Picture> Commands::render_demo(const Caller& caller,
 }
 
 Result<std::string> Commands::put_resource(const BodyReader& read) {
-  const Result<std::string> id = master_.put_resource(read);
+  const Result<std::string> id = master().put_resource(read);
   if (!id) return id.error();
   return api::resource_json(*id);
 }
 
-std::string Commands::info() const { return api::cluster_json(master_.info(), kVersion); }
+std::string Commands::info() const { return api::cluster_json(master().info(), kVersion); }
 
-std::string Commands::list_workers() const { return api::workers_json(master_.workers()); }
+std::string Commands::list_workers() const { return api::workers_json(master().workers()); }
 
 std::string Commands::cluster_state() const {
-  return api::cluster_state_json(master_.info(), master_.workers());
+  return api::cluster_state_json(master().info(), master().workers());
+}
+
+Result<void> Commands::serving() const {
+  if (served_.load() != nullptr) return {};
+  return Error{ErrorCode::kUnavailable,
+               "the master has just begun and is finding what it had; ask again in a moment"};
 }
 
 Result<std::string> Commands::ready() const {
-  if (master_.info().workers == 0) {
+  if (auto serves = serving(); !serves) return serves.error();
+  if (master().info().workers == 0) {
     return Error{ErrorCode::kUnavailable, "no worker is connected"};
   }
   return api::status_json("ok");

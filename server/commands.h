@@ -13,6 +13,7 @@
 #ifndef FRANCINE_SERVER_COMMANDS_H
 #define FRANCINE_SERVER_COMMANDS_H
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -37,8 +38,13 @@ using BodyReader = std::function<Result<std::size_t>(char* buffer, std::size_t s
 
 class Commands {
  public:
-  Commands(Master& master, Auth& auth, Limits limits)
-      : master_(master), auth_(auth), limits_(limits) {}
+  Commands(Auth& auth, Limits limits) : auth_(auth), limits_(limits) {}
+
+  /// Everything else is called only when serving() is ok, log_in() and ready() excepted.
+  /// `master` must outlive the object's users.
+  void serve(Master& master) { served_ = &master; }
+  /// kUnavailable while the master, on its start, finds again what it had.
+  Result<void> serving() const;
 
   struct LoggedIn {
     Caller caller;
@@ -96,14 +102,19 @@ class Commands {
   /// What the cluster does now. As list_workers(), it waits for the master's loop.
   std::string cluster_state() const;
   /// Grows when cluster_state() would answer something else.
-  std::uint64_t changes() const { return master_.changes(); }
+  std::uint64_t changes() const {
+    const Master* served = served_;
+    return served == nullptr ? 0 : served->changes();
+  }
   /// kUnavailable while no worker is connected.
   Result<std::string> ready() const;
 
  private:
   Result<Session> find_session(const Caller& caller, std::string_view session);
 
-  Master& master_;
+  Master& master() const { return *served_.load(); }
+
+  std::atomic<Master*> served_{nullptr};
   Auth& auth_;
   Limits limits_;
 };

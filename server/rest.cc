@@ -147,6 +147,9 @@ HttpResponse Rest::enter(HttpRequest& request, Entry entry, const Handler& handl
       if (!counted) return refusal(counted.error());
     }
     if (!caller) return refusal(caller.error());
+    if (entry != Entry::kProbe) {
+      if (const Result<void> serves = commands_.serving(); !serves) return refusal(serves.error());
+    }
     return handler(request, *caller);
   };
   HttpResponse response = serve();

@@ -85,6 +85,7 @@ class WebSocket::Impl {
     Result<void> good = hub_.access.check_host(host);
     if (good) good = hub_.access.check_web_socket(request.header("Origin"), host);
     if (good) good = hub_.access.count_request(Caller(), request.remote_address());
+    if (good) good = hub_.commands.serving();
     if (!good) return refusal(good.error());
     const auto token = token_of(request);
     if (hub_.auth.open() || !token) return std::nullopt;

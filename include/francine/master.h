@@ -64,6 +64,14 @@ struct MasterOptions {
   std::chrono::milliseconds manage_interval = std::chrono::seconds(60);
   /// start() waits this long for the first worker of in_process and local.
   std::chrono::milliseconds start_timeout = std::chrono::seconds(20);
+  /// For "local" with a data_dir: workers outlive this process if it is killed, and go
+  /// on with their tasks for this long; a master that is started meanwhile with the same
+  /// data_dir adopts them. Then they clean up and end. With a temporary data_dir they
+  /// are killed with this process.
+  std::chrono::milliseconds orphan_timeout = std::chrono::seconds(60);
+  /// Instances that nothing is heard of are replaced but not ended, for debugging; also
+  /// those of an earlier master that this one cannot use.
+  bool disable_zombie_destroy = false;
 
   /// A policy of your own; empty: `queue`.
   std::shared_ptr<Scheduler> scheduler{};

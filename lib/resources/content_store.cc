@@ -326,6 +326,17 @@ Result<void> ContentStore::remove(std::string_view sha256) const {
   return store_error(errno, "cannot remove " + path(sha256).string());
 }
 
+std::vector<std::string> ContentStore::all() const {
+  std::vector<std::string> found;
+  std::error_code error;
+  for (fs::recursive_directory_iterator entry(options_.directory, error), end;
+       !error && entry != end; entry.increment(error)) {
+    std::string name = entry->path().filename().string();
+    if (base::is_sha256_hex(name)) found.push_back(std::move(name));
+  }
+  return found;
+}
+
 Result<void> ContentStore::clear() const {
   std::error_code error;
   std::vector<fs::path> folders;

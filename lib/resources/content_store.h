@@ -34,6 +34,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <francine/result.h>
 
@@ -138,6 +139,8 @@ class ContentStore {
   /// Forgets the file; one that does not exist is fine. Who has it open, or has
   /// a link to it, keeps it.
   Result<void> remove(std::string_view sha256) const;
+  /// The digests of all files; what cannot be read is left out.
+  std::vector<std::string> all() const;
   /// Forgets all files.
   Result<void> clear() const;
 

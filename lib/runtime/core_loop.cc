@@ -1,16 +1,35 @@
 #include "runtime/core_loop.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cassert>
 #include <utility>
 
 namespace francine::runtime {
 
-core::Timestamp now_us() {
-  using std::chrono::duration_cast;
-  using std::chrono::microseconds;
-  return duration_cast<microseconds>(std::chrono::steady_clock::now().time_since_epoch()).count() +
-         1;
+namespace {
+
+core::Timestamp us_of(auto time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
+}
+
+core::Timestamp steady_us() { return us_of(std::chrono::steady_clock::now()); }
+
+/// What the master's clock is ahead of the steady one.
+std::atomic<core::Timestamp>& clock_offset() {
+  static std::atomic<core::Timestamp> offset{us_of(std::chrono::system_clock::now()) - steady_us()};
+  return offset;
+}
+
+}  // namespace
+
+core::Timestamp now_us() { return steady_us() + clock_offset().load(std::memory_order_relaxed); }
+
+void advance_clock(core::Timestamp past) {
+  std::atomic<core::Timestamp>& offset = clock_offset();
+  core::Timestamp was = offset;
+  while (steady_us() + was <= past && !offset.compare_exchange_weak(was, past + 1 - steady_us())) {
+  }
 }
 
 CoreLoop::CoreLoop(core::Policy policy, std::shared_ptr<Scheduler> scheduler,
@@ -22,8 +41,8 @@ CoreLoop::CoreLoop(core::Policy policy, std::shared_ptr<Scheduler> scheduler,
 
 CoreLoop::~CoreLoop() { stop(); }
 
-void CoreLoop::start() {
-  thread_ = std::thread([this] { run(); });
+void CoreLoop::start(core::Restart first) {
+  thread_ = std::thread([this, first = std::move(first)] { run(first); });
 }
 
 void CoreLoop::stop() {
@@ -67,8 +86,10 @@ bool CoreLoop::post(std::vector<core::Event>& events) {
   return true;
 }
 
-void CoreLoop::run() {
+void CoreLoop::run(const core::Restart& first) {
   thread_id_ = std::this_thread::get_id();
+  core::step(state_, first, now_us(), effects_);
+  finish_turn();
   next_tick_ = now_us();
   std::vector<Item> taken;
   while (wait(taken)) {

@@ -30,8 +30,11 @@
 
 namespace francine::runtime {
 
-/// Microseconds of the master's clock: monotonic, never 0.
+/// Microseconds of the master's clock: since 1970 when the process began, and only
+/// forward from there, whatever becomes of the system's clock.
 core::Timestamp now_us();
+/// From now on now_us() is later than this, which an earlier process has seen.
+void advance_clock(core::Timestamp past);
 
 class CoreLoop {
  public:
@@ -48,7 +51,13 @@ class CoreLoop {
   CoreLoop(const CoreLoop&) = delete;
   CoreLoop& operator=(const CoreLoop&) = delete;
 
-  void start();
+  /// Carries out facts of an earlier life; before start().
+  void replay(const core::Record& record) { core::apply(state_, record); }
+  /// Before start() only.
+  const core::State& state() const { return state_; }
+
+  /// `first` is stepped before anything that was posted.
+  void start(core::Restart first);
   /// Ends after the present turn; what waits in the queue is dropped. Idempotent;
   /// not on the loop's thread.
   void stop();
@@ -68,7 +77,7 @@ class CoreLoop {
   using Item = std::variant<core::Event, Call>;
 
   bool push(Item item);
-  void run();
+  void run(const core::Restart& first);
   bool wait(std::vector<Item>& taken);
   void turn(std::span<Item> items);
   void finish_turn();

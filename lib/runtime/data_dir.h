@@ -27,6 +27,7 @@ class DataDir {
   Result<void> make(const std::filesystem::path& wanted, std::string_view role);
 
   const std::filesystem::path& path() const { return path_; }
+  bool is_temporary() const { return temporary_; }
 
  private:
   std::filesystem::path path_;

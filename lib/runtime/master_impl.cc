@@ -24,11 +24,12 @@ constexpr std::size_t kJobThreads = 4;
 constexpr std::size_t kResultCacheBytes = std::size_t{64} << 20;
 constexpr std::uint32_t kMaxInstances = 10'000;
 
-core::Policy policy_of(const MasterOptions& options) {
+core::Policy policy_of(const MasterOptions& options, bool journalled) {
   const auto us = [](std::chrono::milliseconds duration) {
     return core::Timestamp{std::chrono::microseconds(duration).count()};
   };
   core::Policy policy;
+  policy.journalled = journalled;
   policy.max_attempts = options.limits.max_attempts;
   policy.max_losses = options.limits.max_losses;
   policy.max_sessions = options.limits.max_sessions;
@@ -58,6 +59,9 @@ Result<void> check(const MasterOptions& options) {
   }
   if (options.ping_period.count() < 1 || options.manage_interval.count() < 1) {
     return wrong_option("ping_period and manage_interval must be at least 1 ms");
+  }
+  if (options.orphan_timeout.count() < 1) {
+    return wrong_option("orphan_timeout must be at least 1 ms");
   }
   if (options.limits.max_attempts < 1 || options.limits.max_losses < 1) {
     return wrong_option("limits.max_attempts and limits.max_losses must be at least 1");
@@ -112,7 +116,6 @@ Result<void> Master::Impl::start() {
   } else if (options_.cluster_secret.empty()) {
     return wrong_option("cluster_secret is empty: workers that dial in must know it");
   }
-  if (options_.cluster_secret.empty()) options_.cluster_secret = base::random_hex(32);
   if (!options_.instance_manager) {
     options_.instance_manager = make_static_instance_manager(options_.instances);
   }
@@ -122,6 +125,9 @@ Result<void> Master::Impl::start() {
   auto producers = producers::ProducerTable::make(options_.producers);
   if (!producers) return producers.error();
   producers_.emplace(std::move(producers).value());
+  if (auto made = data_dir_.make(options_.data_dir, "master"); !made) return made;
+  if (auto opened = open_journal(); !opened) return opened;
+  if (auto kept = keep_secret(); !kept) return kept;
   if (auto opened = open_data_dir(); !opened) return opened;
 
   jobs_ = std::make_unique<runtime::JobPool>(kJobThreads);
@@ -130,8 +136,9 @@ Result<void> Master::Impl::start() {
     jobs_->post([this, sha256 = picture.sha256](std::stop_token) { results_->drop(sha256); });
   });
   loop_ = std::make_unique<CoreLoop>(
-      policy_of(options_), options_.scheduler, kTickPeriod,
+      policy_of(options_, journal_ != nullptr), options_.scheduler, kTickPeriod,
       [this](const core::State& state, core::Effects& effects) { carry_out(state, effects); });
+  if (auto replayed = replay(); !replayed) return replayed;
   gateway_ = std::make_unique<runtime::Gateway>(
       *loop_, runtime::GatewayOptions{.ping_period = options_.ping_period,
                                       .log = [this](const LogRecord& r) { logs_->take(r); },
@@ -153,13 +160,11 @@ Result<void> Master::Impl::start() {
 }
 
 Result<void> Master::Impl::open_data_dir() {
-  if (auto made = data_dir_.make(options_.data_dir, "master"); !made) return made;
   // What a master that was killed could not remove itself.
-  for (const char* scratch : {"checks", "workers"}) {
-    std::error_code ignored;
-    const std::filesystem::path left = data_dir_.path() / scratch;
-    if (std::filesystem::is_directory(left, ignored)) std::filesystem::remove_all(left, ignored);
-  }
+  // (The directories of workers are InstanceControl's: some may live.)
+  std::error_code ignored;
+  const std::filesystem::path checks = data_dir_.path() / "checks";
+  if (std::filesystem::is_directory(checks, ignored)) std::filesystem::remove_all(checks, ignored);
   resources::ContentStoreOptions resources;
   resources.directory = data_dir_.path() / "resources";
   resources.max_file_bytes = options_.limits.max_resource_bytes;
@@ -192,16 +197,22 @@ Result<void> Master::Impl::open_ports(const instances::BackendDescription& backe
   http_blobs_ = std::make_unique<runtime::HttpBlobs>(keys, std::move(fetching));
   runtime::ResourceServerOptions server;
   server.bind_address = options_.bind_address;
-  server.port = options_.resource_port;
   server.resources = resources_.get();
   server.tls = tls->server;
-  auto started = runtime::ResourceServer::start(server, keys);
+  auto started = with_port("resourcePort", options_.resource_port, [&](std::uint16_t port) {
+    server.port = port;
+    return runtime::ResourceServer::start(server, keys);
+  });
   if (!started) return started.error();
   resource_server_ = std::move(started).value();
   gateway_->set_endpoint(runtime::endpoint_of(options_.bind_address, resource_server_->port(),
                                               options_.tls.enabled()));
-  auto port = gateway_->listen(options_.bind_address, options_.port, keys, tls->server);
+  auto port = with_port("port", options_.port, [&](std::uint16_t wanted) {
+    return gateway_->listen(options_.bind_address, wanted, keys, tls->server);
+  });
   if (!port) return port.error();
+  remember_port("port", *port);
+  remember_port("resourcePort", resource_server_->port());
   const std::lock_guard lock(mutex_);
   info_.port = *port;
   info_.resource_port = resource_server_->port();
@@ -216,6 +227,9 @@ Result<void> Master::Impl::start_instances(const instances::BackendDescription& 
   control.worker_command = options_.worker_command;
   control.cluster_secret = options_.cluster_secret;
   control.data_dir = data_dir_.path() / "workers";
+  control.outlive = !options_.data_dir.empty();
+  control.orphan_timeout = options_.orphan_timeout;
+  control.disable_zombie_destroy = options_.disable_zombie_destroy;
   control.slots = options_.slots_per_worker;
   control.master_host = runtime::dialled_host(options_.bind_address);
   control.master_port = info().port;
@@ -242,7 +256,8 @@ Result<void> Master::Impl::start_instances(const instances::BackendDescription& 
   control_ = std::make_unique<runtime::InstanceControl>(*loop_, std::move(control));
   // The loop ticks the control, which needs its backend by then.
   if (auto started = control_->start(); !started) return started;
-  loop_->start();
+  const bool others_may_return = !backend.starts_instances();
+  loop_->start(restart_event(others_may_return));
   if (!backend.starts_instances() || options_.instances == 0) return {};
   return control_->wait_for_worker(options_.start_timeout);
 }
@@ -258,6 +273,7 @@ void Master::Impl::stop(std::chrono::milliseconds grace) {
   }
   // Nothing posts to what has ended: first who decides, then who acts.
   loop_->stop();
+  close_journal();
   directory_->end_all("the master has stopped");
   {
     const std::lock_guard lock(mutex_);
@@ -322,15 +338,19 @@ void Master::Impl::carry_out(const core::State& state, core::Effects& effects) {
   for (core::Action& action : effects.actions) {
     if (!std::holds_alternative<core::Answer>(action)) carry_out_action(state, action);
   }
-  directory_->update(state, effects.actions);
   update_info(state);
   // Every change of the state is a record.
   if (!std::all_of(effects.records.begin(), effects.records.end(), is_heartbeat)) ++changes_;
+  tell_when_safe(state, effects);
+  control_->tick(state);
+}
+
+void Master::Impl::tell(const core::State& state, std::vector<core::Action>& actions) {
+  directory_->update(state, actions);
   // Last, so that who gets an answer finds what it speaks of.
-  for (core::Action& action : effects.actions) {
+  for (core::Action& action : actions) {
     if (auto* answer = std::get_if<core::Answer>(&action)) settle(std::move(*answer));
   }
-  control_->tick(state);
 }
 
 void Master::Impl::carry_out_action(const core::State& state, core::Action& action) {
@@ -368,7 +388,8 @@ void Master::Impl::store_picture(const core::State& state, const core::StorePict
   jobs_->post([this, action, recorded](std::stop_token stop) {
     auto stored = fetch_picture(action, recorded, std::move(stop));
     if (stored) {
-      loop_->post(core::PictureStored{action.execution, action.task});
+      loop_->post(
+          core::PictureStored{action.execution, action.task, action.sha256, action.bytes});
     } else {
       loop_->post(core::PictureLost{action.execution, action.task, stored.error().message});
     }

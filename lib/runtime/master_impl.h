@@ -19,10 +19,12 @@
 #include <optional>
 #include <string>
 
+#include "journal/journal.h"
 #include "net/cluster_keys.h"
 #include "producers/table.h"
 #include "resources/content_store.h"
 #include "runtime/blobs.h"
+#include "runtime/commit_queue.h"
 #include "runtime/core_loop.h"
 #include "runtime/data_dir.h"
 #include "runtime/directory.h"
@@ -75,6 +77,36 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
 
  private:
   Result<void> open_data_dir();
+
+  // master_journal.cc
+  /// Locks the data directory, if it is to last.
+  Result<void> open_journal();
+  /// Makes up the cluster's secret where none was given; the same one in each life.
+  Result<void> keep_secret();
+  /// Brings the loop's state, the directory and the results back.
+  Result<void> replay();
+  core::Restart restart_event(bool others_may_return) const;
+  /// Opens a port: the configured one, or if that is 0 the one of the last life, which
+  /// workers know, if it is free.
+  template <typename Open>
+  auto with_port(std::string_view name, std::uint16_t configured, Open open) const {
+    if (configured != 0) return open(configured);
+    if (const std::uint16_t last = last_port(name); last != 0) {
+      if (auto opened = open(last)) return opened;
+    }
+    return open(std::uint16_t{0});
+  }
+  std::uint16_t last_port(std::string_view name) const;
+  void remember_port(std::string_view name, std::uint16_t port);
+  /// Why nothing new may be decided now.
+  std::optional<Error> journal_refuses() const;
+  /// On the loop's thread: journals the records and tells what is safe.
+  void tell_when_safe(const core::State& state, core::Effects& effects);
+  void close_journal();
+
+  // master_impl.cc
+  /// Shows clients what has changed, and answers them.
+  void tell(const core::State& state, std::vector<core::Action>& actions);
   Result<void> open_ports(const instances::BackendDescription& backend);
   Result<void> start_instances(const instances::BackendDescription& backend);
   void carry_out(const core::State& state, core::Effects& effects);
@@ -109,6 +141,14 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::unique_ptr<runtime::Gateway> gateway_;
   std::unique_ptr<runtime::InstanceControl> control_;
   std::unique_ptr<runtime::JobPool> jobs_;
+  std::unique_ptr<journal::Journal> journal_;  ///< none with a temporary data directory
+  std::string cluster_;
+  std::atomic<std::uint64_t> committed_{0};  ///< a ticket of the journal
+
+  // On the loop's thread.
+  runtime::CommitQueue commits_;
+  std::uint64_t last_ticket_ = 0;
+  std::vector<core::Action> told_;
 
   std::atomic<std::uint64_t> changes_{0};
   std::atomic<bool> refusing_{false};  ///< no new requests
@@ -121,6 +161,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::uint64_t next_request_ = 1;
   ClusterInfo info_;
   std::uint64_t running_executions_ = 0;
+  std::optional<Error> trouble_;  ///< why the journal cannot be written
 };
 
 }  // namespace francine

@@ -46,6 +46,7 @@ Error unavailable() {
 Result<core::Answer> Master::Impl::ask(
     const std::function<core::Event(core::RequestId)>& make_event) {
   if (refusing_) return unavailable();
+  if (auto refused = journal_refuses()) return *refused;
   std::future<core::Answer> future;
   core::RequestId request{};
   {

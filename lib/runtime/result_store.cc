@@ -5,12 +5,15 @@
 #include <fstream>
 #include <utility>
 
+#include "base/crypto.h"
+
 namespace francine::runtime {
 
 Result<std::unique_ptr<ResultStore>> ResultStore::make(const std::filesystem::path& directory,
                                                        std::size_t cache_bytes) {
   resources::ContentStoreOptions options;
   options.directory = directory;
+  options.sync = true;
   auto store = resources::ContentStore::make(std::move(options));
   if (!store) return store.error();
   return std::unique_ptr<ResultStore>(new ResultStore(std::move(store).value(), cache_bytes));
@@ -54,10 +57,25 @@ Result<std::shared_ptr<const EncodedImage>> ResultStore::get(const std::string& 
   if (!file || picture->bytes.empty()) {
     return Error{ErrorCode::kUnavailable, "the stored picture cannot be read"};
   }
+  if (base::sha256_hex(picture->bytes) != sha256) {
+    return Error{ErrorCode::kInternal, "the stored picture is damaged; render it again"};
+  }
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(sha256);
   if (it != entries_.end() && !it->second.cached) cache(sha256, it->second, picture);
   return std::shared_ptr<const EncodedImage>(std::move(picture));
+}
+
+void ResultStore::restore(const std::string& sha256) {
+  const std::lock_guard lock(mutex_);
+  ++entries_[sha256].references;
+}
+
+void ResultStore::sweep() {
+  const std::lock_guard lock(mutex_);
+  for (const std::string& sha256 : store_->all()) {
+    if (!entries_.contains(sha256)) static_cast<void>(store_->remove(sha256));
+  }
 }
 
 void ResultStore::drop(const std::string& sha256) {

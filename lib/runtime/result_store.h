@@ -2,7 +2,9 @@
 //
 // A picture is on disk (content-addressed, so that equal pictures are stored once)
 // before put() returns, and stays until every execution that put it has dropped
-// it. The pictures used last are kept in memory as well, up to cache_bytes.
+// it. The pictures used last are kept in memory as well, up to cache_bytes. A store that
+// is made where another one was finds its pictures again: restore() for each execution
+// that has one, then sweep().
 // Pictures of unrecorded sessions are only in memory, in the hands of who waits.
 //
 // Thread safety: any thread.
@@ -34,7 +36,14 @@ class ResultStore {
   /// Stores it and returns its SHA-256. kUnavailable: the disk is full or broken.
   Result<std::string> put(std::shared_ptr<const EncodedImage> picture);
 
+  /// As put(), of a picture that an earlier life has put.
+  void restore(const std::string& sha256);
+  /// Removes what nobody has put or restored: pictures that were stored when the life
+  /// before ended, before anybody could be told of them.
+  void sweep();
+
   /// The picture that put() returned this SHA-256 for, and that is not yet dropped.
+  /// kInternal: what is on the disk is not what was put.
   Result<std::shared_ptr<const EncodedImage>> get(const std::string& sha256, Format format);
 
   /// Undoes one put().
