@@ -99,12 +99,16 @@ class Workers {
     events.on_lost = [](const std::string& reason) { fail(reason); };
     events.on_ended = [](const Error& error) { fail(error.message); };
     events.on_note = [](LogLevel, const std::string&) {};
-    runtime::Join join;
-    join.name = "worker-" + std::to_string(number);
-    join.arithmetic = "none";
-    join.endpoint = runtime::endpoint_of("127.0.0.1", server_->port());
-    join.partial_budget_bytes = std::uint64_t{1} << 40;
-    link.start(std::move(join), std::move(events));
+    events.make_join = [this, number] {
+      runtime::Join join;
+      join.name = "worker-" + std::to_string(number);
+      join.life = base::random_hex(16);
+      join.arithmetic = "none";
+      join.endpoint = runtime::endpoint_of("127.0.0.1", server_->port());
+      join.partial_budget_bytes = std::uint64_t{1} << 40;
+      return join;
+    };
+    link.start(std::move(events));
   }
 
   void answer(runtime::TcpMasterLink& link, runtime::MasterMessage&& message) {
@@ -114,8 +118,11 @@ class Workers {
       finished.task = run->task;
       finished.bytes = 64 * 64 * 16;
       if (run->finish) {
-        store_.put(run->task, run->session_id, picture_);
         finished.sha256 = sha256_;
+        core::KeptResult kept;
+        kept.made_by.task = run->task;
+        kept.made_by.session = run->session_id;
+        store_.put(std::move(kept), picture_);
       }
       link.send(finished);
       shared_.answered.fetch_add(1, std::memory_order_relaxed);
@@ -208,11 +215,13 @@ class Pinger {
   void add_link(std::shared_ptr<net::FrameConnection> connection) {
     const std::size_t number = links_.size();
     runtime::WorkerLinkEvents events;
-    events.on_messages = [this, number](std::span<runtime::WorkerMessage> messages) {
+    runtime::Welcome welcome;
+    welcome.endpoint = "http://127.0.0.1:1";
+    welcome.ping_period = kSeconds;
+    events.on_messages = [this, number, welcome](std::span<runtime::WorkerMessage> messages) {
       for (const runtime::WorkerMessage& message : messages) {
         if (std::get_if<runtime::Join>(&message) != nullptr) {
-          links_[number]->send(
-              runtime::Welcome{.endpoint = "http://127.0.0.1:1", .ping_period = kSeconds});
+          links_[number]->send(welcome);
           ++joined_;
         } else {
           pongs_.fetch_add(1, std::memory_order_relaxed);

@@ -6,8 +6,14 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <string_view>
 
 namespace francine::base {
+namespace {
+
+constexpr std::string_view kDiskFull = ": the disk is full; ";
+
+}  // namespace
 
 void UniqueFd::reset(int fd) {
   const int old = std::exchange(fd_, fd);
@@ -28,7 +34,7 @@ Error errno_error(int error_number, std::string_view what) {
   switch (error_number) {
     case ENOSPC:
     case EDQUOT:
-      message += ": the disk is full; free some space or choose another directory";
+      message.append(kDiskFull).append("free some space or choose another directory");
       return {ErrorCode::kUnavailable, std::move(message)};
     case EACCES:
     case EPERM:
@@ -51,6 +57,10 @@ Error errno_error(int error_number, std::string_view what) {
       message += ": " + errno_text(error_number);
       return {ErrorCode::kInternal, std::move(message)};
   }
+}
+
+bool is_disk_full(const Error& error) {
+  return error.message.find(kDiskFull) != std::string::npos;
 }
 
 Result<void> write_all(int fd, std::span<const std::uint8_t> bytes, std::string_view what) {

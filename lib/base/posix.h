@@ -49,6 +49,9 @@ std::string errno_text(int error_number);
 /// sentence: "cannot write /data/resources".
 Error errno_error(int error_number, std::string_view what);
 
+/// Whether errno_error() made it, or what `message` repeats of it, of a full disk.
+bool is_disk_full(const Error& error);
+
 /// Writes all of it, whatever the pieces. The error is errno_error(..., what).
 Result<void> write_all(int fd, std::span<const std::uint8_t> bytes, std::string_view what);
 

@@ -39,7 +39,7 @@
 namespace francine::net {
 
 /// Raised with every change that an older peer would misunderstand.
-inline constexpr int kRpcProtocol = 1;
+inline constexpr int kRpcProtocol = 2;
 
 enum class Role : std::uint8_t { kMaster, kWorker };
 std::string_view to_string(Role role);

@@ -49,6 +49,12 @@ class RpcConnector::Impl : public std::enable_shared_from_this<RpcConnector::Imp
     });
   }
 
+  void redial_at_once() {
+    io_.post([self = shared_from_this()] {
+      if (self->state_ == State::kResting) self->dial(std::chrono::milliseconds(0));
+    });
+  }
+
   void stop() {
     io_.call([this] {
       if (std::exchange(state_, State::kStopped) == State::kStopped) return;
@@ -207,6 +213,7 @@ std::unique_ptr<RpcConnector> RpcConnector::start(IoThread& io, RpcConnectorOpti
 RpcConnector::RpcConnector(std::shared_ptr<Impl> impl) : impl_(std::move(impl)) {}
 RpcConnector::~RpcConnector() { stop(); }
 void RpcConnector::redial() { impl_->redial(); }
+void RpcConnector::redial_at_once() { impl_->redial_at_once(); }
 void RpcConnector::stop() { impl_->stop(); }
 
 }  // namespace francine::net

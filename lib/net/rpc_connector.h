@@ -73,6 +73,8 @@ class RpcConnector {
   /// The connection is gone (or the refusal is cured): dial again, after the
   /// back-off. Does nothing while an attempt is under way.
   void redial();
+  /// The same without the back-off; if that fails, it follows.
+  void redial_at_once();
 
   /// Ends any attempt; the connection handed over stays. When it returns, no
   /// callback runs or will. Not on the IoThread inside a callback.

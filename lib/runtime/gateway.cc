@@ -1,54 +1,32 @@
 #include "runtime/gateway.h"
 
-#include <algorithm>
 #include <atomic>
 #include <utility>
 
+#include "runtime/join_check.h"
 #include "runtime/tcp_link.h"
 
 namespace francine::runtime {
-namespace {
 
-constexpr std::size_t kMaxNameBytes = 64;
-constexpr std::size_t kMaxTextBytes = 256;  ///< of an endpoint or an arithmetic
-
-bool is_name(const std::string& name) {
-  return !name.empty() && name.size() <= kMaxNameBytes &&
-         std::all_of(name.begin(), name.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                  c == '.' || c == '_' || c == '-';
-         });
-}
-
-/// Why this worker cannot join; empty if it can.
-std::string objection(const Join& join, bool tls) {
-  if (!is_name(join.name)) return "its name is not 1 to 64 characters of [A-Za-z0-9._-]";
-  if (join.slots < 1 || join.slots > kMaxSlots) {
-    return "it has " + std::to_string(join.slots) + " slots, not 1 to " + std::to_string(kMaxSlots);
-  }
-  if (join.arithmetic.empty() || join.arithmetic.size() > kMaxTextBytes) {
-    return "it does not name its arithmetic";
-  }
-  if (join.endpoint.empty() || join.endpoint.size() > kMaxTextBytes) {
-    return "it does not name its resource port";
-  }
-  if (tls && !join.endpoint.starts_with("https://")) {
-    return "its resource port does not speak TLS";
-  }
-  return {};
-}
-
-}  // namespace
-
-/// One link, from its first byte to its last. `worker` is 0 until accept().
+/// One link, from its first byte to its last.
 struct Gateway::Connection {
   std::uint64_t number = 0;
   std::string peer;
   std::shared_ptr<WorkerLink> link;
-  std::atomic<std::uint64_t> worker{0};
   bool in_memory = false;
-  bool joined = false;  ///< it has said Join; on the link's thread
-  std::string name;     ///< of the worker, when it has joined; likewise
+
+  // On the link's thread.
+  bool spoke = false;    ///< it has said Join, or something else
+  bool goodbye = false;  ///< the worker will not come back with what it has
+
+  // Guarded by the gateway's mutex.
+  bool open = true;
+  bool joined = false;  ///< with a Join that is passed on; accept() follows
+  std::string name;     ///< of the worker, once it has joined; likewise
+  std::string life;
+
+  std::atomic<std::uint64_t> worker{0};  ///< 0 until accept(); set under the mutex
+  std::atomic<bool> over{false};         ///< replaced or closed: nothing more is heard of it
 
   WorkerId worker_id() const { return WorkerId{worker.load()}; }
 };
@@ -103,6 +81,7 @@ void Gateway::stop() {
   {
     const std::lock_guard lock(mutex_);
     connections.swap(connections_);
+    joined_.clear();
   }
   for (const auto& [number, connection] : connections) {
     if (connection->link) connection->link->close("the master has stopped");
@@ -129,13 +108,17 @@ WorkerLinkEvents Gateway::events_of(const std::shared_ptr<Connection>& connectio
   events.on_closed = [this, weak](const std::string& reason) {
     if (const auto held = weak.lock()) on_closed(held, reason);
   };
+  events.on_goodbye = [weak] {
+    if (const auto held = weak.lock()) held->goodbye = true;
+  };
   return events;
 }
 
 void Gateway::on_messages(Connection& connection, std::span<WorkerMessage> messages) {
   const WorkerId worker = connection.worker_id();
   for (WorkerMessage& message : messages) {
-    if (const auto* join = std::get_if<Join>(&message)) {
+    if (connection.over) return;
+    if (auto* join = std::get_if<Join>(&message)) {
       on_join(connection, *join);
     } else if (worker == WorkerId{}) {
       connection.link->close("it spoke before it was welcomed");
@@ -154,9 +137,9 @@ void Gateway::on_messages(Connection& connection, std::span<WorkerMessage> messa
   }
 }
 
-void Gateway::on_join(Connection& connection, const Join& join) {
-  const std::string why = connection.joined ? "it joined twice" : objection(join, tls_);
-  connection.joined = true;
+void Gateway::on_join(Connection& connection, Join& join) {
+  const std::string why = connection.spoke ? "it joined twice" : objection(join, tls_);
+  connection.spoke = true;
   if (!why.empty()) {
     log(LogLevel::kWarning, "refused a worker at " + connection.peer + ": " + why);
     connection.link->close("refused: " + why);
@@ -165,11 +148,32 @@ void Gateway::on_join(Connection& connection, const Join& join) {
   connection.name = join.name;
   auto spec = std::make_shared<core::WorkerSpec>();
   spec->name = join.name;
+  spec->life = join.life;
   spec->endpoint = join.endpoint;
   spec->arithmetic = join.arithmetic;
   spec->slots = join.slots;
   spec->partial_budget_bytes = join.partial_budget_bytes;
-  gather(core::WorkerJoined{std::move(spec), connection.number});
+  if (const auto replaced = note_joined(connection, *spec)) {
+    replaced->link->close("the worker has joined again");
+  }
+  gather(core::WorkerJoined{std::move(spec), connection.number, std::move(join.report)});
+}
+
+/// The connection that this one replaces, if the worker has another one. From here on
+/// nothing more comes of it: whatever it said is in the queue before this Join.
+std::shared_ptr<Gateway::Connection> Gateway::note_joined(Connection& connection,
+                                                          const core::WorkerSpec& spec) {
+  const std::lock_guard lock(mutex_);
+  const auto self = connections_.find(connection.number);
+  if (self == connections_.end()) return nullptr;  // stop() has begun
+  connection.name = spec.name;
+  connection.life = spec.life;
+  connection.joined = true;
+  std::shared_ptr<Connection>& latest = joined_[spec.name];
+  const auto before = std::exchange(latest, self->second);
+  if (!before || before->life != spec.life) return nullptr;
+  before->over = true;
+  return before;
 }
 
 void Gateway::on_pong(Connection& connection, WorkerId worker, Pong& pong) {
@@ -180,17 +184,30 @@ void Gateway::on_pong(Connection& connection, WorkerId worker, Pong& pong) {
 }
 
 void Gateway::on_closed(const std::shared_ptr<Connection>& connection, const std::string& reason) {
-  {
-    const std::lock_guard lock(mutex_);
-    connections_.erase(connection->number);
+  const std::lock_guard lock(mutex_);
+  connection->open = false;
+  if (connection->worker_id() != WorkerId{}) {
+    post_left(*connection, reason);
+  } else if (connection->joined && !connection->over) {
+    return;  // accept() will find that it is no longer open
   }
-  // Only on the loop's thread is it known whether it has been accepted.
-  loop_.call([this, connection, reason](const core::State&) {
-    const WorkerId worker = connection->worker_id();
-    if (worker == WorkerId{}) return;  // accept() will not find the connection
-    workers_.erase(worker);
-    loop_.post(core::WorkerLeft{worker, reason});
-  });
+  forget(*connection);
+}
+
+/// Under the mutex, as is the look at who has replaced it: no Join of a later
+/// connection of the worker gets into the queue between the two.
+void Gateway::post_left(const Connection& connection, const std::string& reason) {
+  if (connection.over) return;
+  const std::lock_guard lock(batch_mutex_);
+  batch_.emplace_back(
+      core::WorkerLeft{connection.worker_id(), reason, connection.in_memory || connection.goodbye});
+  loop_.post(batch_);
+}
+
+void Gateway::forget(const Connection& connection) {
+  const auto latest = joined_.find(connection.name);
+  if (latest != joined_.end() && latest->second.get() == &connection) joined_.erase(latest);
+  connections_.erase(connection.number);
 }
 
 void Gateway::accept(std::uint64_t number, WorkerId worker) {
@@ -198,15 +215,17 @@ void Gateway::accept(std::uint64_t number, WorkerId worker) {
   {
     const std::lock_guard lock(mutex_);
     const auto it = connections_.find(number);
-    if (it != connections_.end()) connection = it->second;
+    if (it == connections_.end()) return;  // stop() has begun
+    connection = it->second;
+    connection->worker = static_cast<std::uint64_t>(worker);
+    if (!connection->open) {
+      post_left(*connection, "its connection broke while it joined");
+      forget(*connection);
+    }
   }
-  if (!connection) {
-    loop_.post(core::WorkerLeft{worker, "its connection broke while it joined"});
-    return;
-  }
-  connection->worker = static_cast<std::uint64_t>(worker);
-  workers_.emplace(worker, connection);
-  connection->link->send(Welcome{endpoint_, options_.ping_period});
+  workers_[worker] = connection;
+  connection->link->send(
+      Welcome{endpoint_, options_.ping_period, options_.cluster, options_.chaos});
 }
 
 void Gateway::send(WorkerId worker, const MasterMessage& message) {
@@ -219,6 +238,7 @@ void Gateway::close(WorkerId worker, const std::string& reason) {
   if (it == workers_.end()) return;
   const std::shared_ptr<Connection> connection = it->second;
   workers_.erase(it);
+  connection->over = true;
   connection->link->close(reason);
 }
 

@@ -3,7 +3,13 @@
 //
 // What workers say becomes events, posted to the loop in batches: one for all the
 // connections that one wake-up of the I/O thread served. What a worker says of
-// itself is checked before it becomes part of the state.
+// itself is checked before it becomes part of the state (join_check.h).
+//
+// A worker that dials again (the same name and life) replaces its connection at the
+// moment of its Join: what came by the old one stands before that Join in the loop's
+// queue, nothing comes after it, and its end is no WorkerLeft. So the core sees one
+// connection of a worker after another. The same for one that the core has closed:
+// nothing more is heard of it.
 //
 // Thread safety: listen(), adopt() and stop() by the master's owner; send(),
 // accept() and close() on the loop's thread only; events come from the I/O thread
@@ -22,6 +28,7 @@
 #include <string>
 #include <vector>
 
+#include <francine/chaos.h>
 #include <francine/log.h>
 #include <francine/result.h>
 
@@ -36,6 +43,8 @@ namespace francine::runtime {
 
 struct GatewayOptions {
   std::chrono::milliseconds ping_period{};
+  std::string cluster = {};  ///< told in every Welcome
+  ChaosOptions chaos = {};   ///< likewise
   LogSink log;
   /// Told of what workers log.
   std::function<void(const std::string& worker, std::vector<LogRecord> records,
@@ -66,7 +75,8 @@ class Gateway {
   /// Closes the port and all links.
   void stop();
 
-  /// The connection's worker is in the state: from now on it is `worker`.
+  /// The connection's worker is in the state: from now on it is `worker`, and what is
+  /// sent to `worker` goes there.
   void accept(std::uint64_t connection, WorkerId worker);
   /// Nothing happens when the worker is gone.
   void send(WorkerId worker, const MasterMessage& message);
@@ -78,9 +88,12 @@ class Gateway {
   std::shared_ptr<Connection> add_connection();
   WorkerLinkEvents events_of(const std::shared_ptr<Connection>& connection);
   void on_messages(Connection& connection, std::span<WorkerMessage> messages);
-  void on_join(Connection& connection, const Join& join);
+  void on_join(Connection& connection, Join& join);
+  std::shared_ptr<Connection> note_joined(Connection& connection, const core::WorkerSpec& spec);
   void on_pong(Connection& connection, WorkerId worker, Pong& pong);
   void on_closed(const std::shared_ptr<Connection>& connection, const std::string& reason);
+  void forget(const Connection& connection);
+  void post_left(const Connection& connection, const std::string& reason);
   void gather(core::Event event);
   void log(LogLevel level, const std::string& line) const;
 
@@ -91,8 +104,11 @@ class Gateway {
   std::unique_ptr<net::RpcListener> listener_;
   bool tls_ = false;  ///< of the listener; then of its workers' resource ports as well
 
-  std::mutex mutex_;  ///< of connections_ and next_connection_
+  std::mutex mutex_;  ///< of what follows
+  /// Those that are open, and those that broke after their Join and before accept().
   std::map<std::uint64_t, std::shared_ptr<Connection>> connections_;
+  std::map<std::string, std::shared_ptr<Connection>, std::less<>>
+      joined_;  ///< the latest of a name
   std::uint64_t next_connection_ = 1;
 
   std::map<WorkerId, std::shared_ptr<Connection>> workers_;  ///< on the loop's thread

@@ -5,7 +5,9 @@
 #include <system_error>
 #include <utility>
 
+#include "base/crypto.h"
 #include "producers/arithmetic.h"
+#include "runtime/chaos.h"
 #include "runtime/log_ring.h"
 #include "runtime/task_runner.h"
 
@@ -19,9 +21,11 @@ class InProcessWorker::Impl {
         data_dir_(options.data_dir),
         log_(options.log),
         blobs_(blobs),
-        link_(std::move(link)) {}
+        link_(std::move(link)),
+        chaos_(std::make_unique<Chaos>(*link_, log_, harmed(options))) {}
 
   ~Impl() {
+    chaos_->stop();
     blobs_.remove(endpoint_);
     if (runner_) runner_->stop();
     link_.reset();  // calls the runner until now
@@ -31,13 +35,20 @@ class InProcessWorker::Impl {
   }
 
   Result<void> start(const InProcessWorkerOptions& options) {
-    auto runner = TaskRunner::make(
-        {.slots = options.slots, .producers = options.producers, .data_dir = options.data_dir},
-        *link_, blobs_, log_);
+    auto runner = TaskRunner::make({.slots = options.slots,
+                                    .producers = options.producers,
+                                    .data_dir = options.data_dir,
+                                    .obstacle = [this] { return chaos_->obstacle(); }},
+                                   *chaos_, blobs_, log_);
     if (!runner.ok()) return runner.error();
     runner_ = std::move(*runner);
     blobs_.add(endpoint_, runner_->partials());
-    link_->start({[this](MasterMessage&& message) { runner_->handle(std::move(message)); },
+    link_->start({[this](MasterMessage&& message) {
+                    if (const auto* welcome = std::get_if<Welcome>(&message)) {
+                      chaos_->ask(welcome->chaos);
+                    }
+                    runner_->handle(std::move(message));
+                  },
                   [this](const std::string&) { runner_->forget(); }});
     Join join;
     join.name = options.name;
@@ -46,16 +57,33 @@ class InProcessWorker::Impl {
     join.slots = options.slots;
     join.partial_budget_bytes = options.partial_budget_bytes;
     join.process_id = ::getpid();
+    join.life = base::random_hex(16);
     link_->send(std::move(join));
     return {};
   }
 
  private:
+  /// As if its process had died: nothing is said, nothing of it can be had.
+  ChaosWorker harmed(const InProcessWorkerOptions& options) {
+    const auto die = [this, on_end = options.on_end] {
+      blobs_.remove(endpoint_);
+      link_->close("chaos: the worker is dead");
+      if (on_end) on_end("chaos");
+    };
+    ChaosWorker harmed;
+    harmed.name = options.name;
+    harmed.directory = options.data_dir.string();
+    harmed.exit = die;
+    harmed.drop = die;
+    return harmed;
+  }
+
   const std::string endpoint_;
   const std::filesystem::path data_dir_;
   LogRing log_;
   MemoryBlobs& blobs_;
   std::unique_ptr<MemoryMasterLink> link_;
+  std::unique_ptr<Chaos> chaos_;  ///< between the runner and the link
   std::unique_ptr<TaskRunner> runner_;
 };
 

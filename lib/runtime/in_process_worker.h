@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,8 @@ struct InProcessWorkerOptions {
   /// A directory of its own, made if it is not there and removed at the end.
   std::filesystem::path data_dir;
   LogSink log;  ///< the same lines come to the master with Pong
+  /// It has ended by itself (chaos), with the reason; destroy it soon, not in here.
+  std::function<void(std::string reason)> on_end = {};
 };
 
 class InProcessWorker {

@@ -3,8 +3,11 @@
 #include <cstdint>
 #include <exception>
 #include <new>
+#include <optional>
 #include <string>
 #include <utility>
+
+#include "image/bad_samples.h"
 
 namespace francine::runtime {
 namespace {
@@ -14,7 +17,24 @@ std::string name_of(const core::TaskInput& input) {
 }
 
 bool fits(const image::Partial& partial, const core::TaskInput& input, ImageSize size) {
-  return partial.shares == input.shares && partial.sum.size() == size && partial.weight > 0;
+  return partial.shares == input.shares && partial.sum.size() == size &&
+         partial.weight == input.shares.size();
+}
+
+Error misfit(const core::TaskInput& input) {
+  return {ErrorCode::kInvalidArgument, name_of(input) +
+                                           (input.endpoint.empty() ? "" : " at " + input.endpoint) +
+                                           " is not of the shares, weight or size expected"};
+}
+
+/// What came from another machine; what is kept here was checked when it was made.
+std::optional<Error> flaw(const image::Partial& partial, const core::TaskInput& input,
+                          ImageSize size) {
+  if (!fits(partial, input, size)) return misfit(input);
+  const auto bad = image::find_bad_samples(partial.sum, image::kLargestSum);
+  if (!bad) return std::nullopt;
+  return Error{ErrorCode::kInvalidArgument,
+               name_of(input) + " at " + input.endpoint + " has " + image::to_string(*bad)};
 }
 
 }  // namespace
@@ -34,11 +54,13 @@ InputStream::Input InputStream::fetch(const core::TaskInput& input) {
   for (int i = 0; i < kTries; ++i) {
     try {
       auto fetched = blobs_.fetch_partial(input.endpoint, input.partial, abort_.get_token());
-      if (fetched.ok() && fits(**fetched, input, size_)) return fetched;
-      error = fetched.ok()
-                  ? Error{ErrorCode::kInvalidArgument, name_of(input) + " at " + input.endpoint +
-                                                           " is not of the shares or size expected"}
-                  : fetched.error();
+      if (!fetched.ok()) {
+        error = fetched.error();
+      } else if (auto wrong = flaw(**fetched, input, size_)) {
+        error = std::move(*wrong);
+      } else {
+        return fetched;
+      }
     } catch (const std::bad_alloc&) {
       return Error{ErrorCode::kResourceExhausted, "not enough memory for " + name_of(input)};
     } catch (const std::exception& thrown) {
@@ -70,10 +92,7 @@ InputStream::Input InputStream::next() {
   if (!kept) {
     return Error{ErrorCode::kNotFound, name_of(input) + " is no longer kept by this worker"};
   }
-  if (!fits(*kept, input, size_)) {
-    return Error{ErrorCode::kInvalidArgument,
-                 name_of(input) + " is not of the shares or size expected"};
-  }
+  if (!fits(*kept, input, size_)) return misfit(input);
   return kept;
 }
 

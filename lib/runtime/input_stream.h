@@ -4,7 +4,7 @@
 // Partials that this worker keeps are handed over as they are. Of the others,
 // kLookAhead are under way at a time, each on a thread of its own (which waits
 // for the network, so slots are not exceeded by it; decoding overlaps merging).
-// What comes is checked against what the task says of it.
+// What comes is checked against what the task says of it, and for NaN and infinity.
 //
 // Thread safety: one thread. The destructor cancels what is under way and waits.
 

@@ -27,7 +27,15 @@ namespace francine::runtime {
 /// The most slots that one worker may have.
 inline constexpr std::uint32_t kMaxSlots = 4096;
 
-/// worker -> master, once, first.
+/// Bounds of what a worker reports when it joins. All of it fits one frame
+/// (kLinkLimits): 200,000 kept results are about 16 MB of JSON, and at most 49 MB if
+/// all numbers in them were as long as can be. A worker that keeps more forgets those
+/// of the oldest tasks as it reports: what is not reported is lost to the master.
+inline constexpr std::size_t kMaxReportedRunning = 2 * std::size_t{kMaxSlots};
+inline constexpr std::size_t kMaxReportedKept = 200'000;
+inline constexpr std::size_t kMaxReportedSessions = 200'000;
+
+/// worker -> master, once on each connection, first.
 struct Join {
   std::string name;
   std::string arithmetic;  ///< see producers/arithmetic.h

@@ -1,23 +1,23 @@
 #include "runtime/partial_store.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 namespace francine::runtime {
 
-void PartialStore::put(TaskId task, SessionId session,
-                       std::shared_ptr<const image::Partial> partial) {
-  put(task, Kept{session, std::move(partial), nullptr});
+void PartialStore::put(core::KeptResult result, std::shared_ptr<const image::Partial> partial) {
+  put(Kept{std::move(result), std::move(partial), nullptr});
 }
 
-void PartialStore::put(TaskId task, SessionId session,
-                       std::shared_ptr<const EncodedImage> picture) {
-  put(task, Kept{session, nullptr, std::move(picture)});
+void PartialStore::put(core::KeptResult result, std::shared_ptr<const EncodedImage> picture) {
+  put(Kept{std::move(result), nullptr, std::move(picture)});
 }
 
 // What is replaced or dropped is freed after the lock is released: an image can
 // be hundreds of megabytes, and giving it back to the system takes time.
-void PartialStore::put(TaskId task, Kept kept) {
+void PartialStore::put(Kept kept) {
+  const TaskId task = kept.result.made_by.task;
   const std::lock_guard lock(mutex_);
   std::swap(kept_[task], kept);
 }
@@ -44,7 +44,7 @@ void PartialStore::drop_session(SessionId session) {
   std::vector<Kept> freed;
   const std::lock_guard lock(mutex_);
   for (auto it = kept_.begin(); it != kept_.end();) {
-    if (it->second.session == session) {
+    if (it->second.result.made_by.session == session) {
       freed.push_back(std::move(it->second));
       it = kept_.erase(it);
     } else {
@@ -57,6 +57,22 @@ void PartialStore::clear() {
   decltype(kept_) freed;
   const std::lock_guard lock(mutex_);
   freed.swap(kept_);
+}
+
+std::vector<core::KeptResult> PartialStore::report(std::size_t most) {
+  std::vector<Kept> freed;
+  std::vector<core::KeptResult> results;
+  const std::lock_guard lock(mutex_);
+  results.reserve(kept_.size());
+  for (const auto& [task, kept] : kept_) results.push_back(kept.result);
+  std::ranges::sort(results, {}, [](const core::KeptResult& kept) { return kept.made_by.task; });
+  if (results.size() <= most) return results;
+  const auto first = results.end() - static_cast<std::ptrdiff_t>(most);
+  for (auto it = results.begin(); it != first; ++it) {
+    freed.push_back(std::move(kept_.extract(it->made_by.task).mapped()));
+  }
+  results.erase(results.begin(), first);
+  return results;
 }
 
 std::size_t PartialStore::count() const {

@@ -26,6 +26,16 @@ struct ActiveTask {
   bool session_forgotten = false;  ///< cancelled, and its session dropped
 };
 
+enum class LinkState : std::uint8_t {
+  kLost,      ///< answers go nowhere: the next report tells what they would have said
+  kReported,  ///< answers wait for the Welcome
+  kWelcomed,
+};
+
+core::UnansweredTask summary_of(const core::RunTask& run) {
+  return {run.task, run.session_id, run.execution_id, run.kind, run.finish, run.shares};
+}
+
 }  // namespace
 
 class TaskRunner::Impl {
@@ -35,6 +45,8 @@ class TaskRunner::Impl {
 
   Result<void> start(const TaskRunnerOptions& options);
   void handle(MasterMessage&& message);
+  void on_lost();
+  core::WorkerReport report();
   void forget();
   void stop();
 
@@ -55,8 +67,11 @@ class TaskRunner::Impl {
   template <typename Which>
   void cancel_where(const Which& which, bool session_forgotten);
   void serve_slot(const std::stop_token& end);
-  void report(const Task& task, TaskOutcome& outcome);
-  void send_failure(const core::RunTask& run, TaskOutcome& outcome);
+  TaskOutcome carry_out(ActiveTask& task);
+  void settle(const Task& task, TaskOutcome& outcome);
+  void settle_finished(const core::RunTask& run, TaskOutcome& outcome);
+  void settle_failed(const core::RunTask& run, TaskOutcome& outcome);
+  void answer(WorkerMessage&& message);
   bool in_use(SessionId session) const;
   Result<void> fetch_resource(const std::string& sha256, const std::filesystem::path& target,
                               std::stop_token stop);
@@ -66,6 +81,7 @@ class TaskRunner::Impl {
   MasterLink& link_;
   Blobs& blobs_;
   LogRing& log_;
+  const std::function<std::optional<Error>()> obstacle_;
   const std::shared_ptr<PartialStore> store_ = std::make_shared<PartialStore>();
   std::unique_ptr<resources::ResourceCache> resources_;
   std::optional<SceneCache> scenes_;
@@ -74,6 +90,9 @@ class TaskRunner::Impl {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::string master_endpoint_;
+  std::string cluster_;  ///< where everything here comes from
+  LinkState link_state_ = LinkState::kLost;
+  std::vector<WorkerMessage> held_back_;  ///< answers since the report; at most 2 for each slot
   std::deque<Task> waiting_;
   std::vector<Task> running_;
   bool stopped_ = false;
@@ -86,7 +105,8 @@ TaskRunner::Impl::Impl(const TaskRunnerOptions& options, producers::ProducerTabl
       producers_(std::move(producers)),
       link_(link),
       blobs_(blobs),
-      log_(log) {}
+      log_(log),
+      obstacle_(options.obstacle) {}
 
 Result<void> TaskRunner::Impl::start(const TaskRunnerOptions& options) {
   auto cache = resources::ResourceCache::make(
@@ -123,8 +143,46 @@ void TaskRunner::Impl::handle(MasterMessage&& message) {
 }
 
 void TaskRunner::Impl::on(const Welcome& welcome) {
+  bool other = false;
+  {
+    const std::lock_guard lock(mutex_);
+    master_endpoint_ = welcome.endpoint;
+    other = cluster_ != welcome.cluster;
+  }
+  // Before the lock below: what ends meanwhile is held back, and dropped there.
+  if (other) {
+    forget();
+    log_.forget_ids();
+  }
   const std::lock_guard lock(mutex_);
-  master_endpoint_ = welcome.endpoint;
+  if (other) held_back_.clear();
+  cluster_ = welcome.cluster;
+  link_state_ = LinkState::kWelcomed;
+  for (WorkerMessage& message : held_back_) answer(std::move(message));
+  held_back_.clear();
+}
+
+void TaskRunner::Impl::on_lost() {
+  const std::lock_guard lock(mutex_);
+  link_state_ = LinkState::kLost;
+  held_back_.clear();
+}
+
+core::WorkerReport TaskRunner::Impl::report() {
+  const std::lock_guard lock(mutex_);
+  link_state_ = LinkState::kReported;
+  held_back_.clear();
+  core::WorkerReport report;
+  for (const Task& task : running_) {
+    if (!task->cancelled) report.running.push_back(summary_of(task->run));
+  }
+  for (const Task& task : waiting_) report.running.push_back(summary_of(task->run));
+  report.kept = store_->report(kMaxReportedKept);
+  report.sessions = scenes_->sessions();
+  if (report.sessions.size() > kMaxReportedSessions) report.sessions.resize(kMaxReportedSessions);
+  const bool empty = report.running.empty() && report.kept.empty() && report.sessions.empty();
+  if (!empty) report.cluster = cluster_;
+  return report;
 }
 
 void TaskRunner::Impl::on(const Ping&) { send_pong(); }
@@ -144,7 +202,7 @@ void TaskRunner::Impl::on(core::RunTask& run) {
     TaskOutcome refused;
     refused.error = Error{ErrorCode::kResourceExhausted,
                           "no free slot: all " + std::to_string(slots_) + " are taken"};
-    send_failure(run, refused);
+    settle_failed(run, refused);
     return;
   }
   waiting_.push_back(std::make_shared<ActiveTask>(ActiveTask{std::move(run), {}}));
@@ -211,8 +269,8 @@ void TaskRunner::Impl::serve_slot(const std::stop_token& end) {
       waiting_.pop_front();
       running_.push_back(task);
     }
-    TaskOutcome outcome = work_->run(task->run, task->stop.get_token());
-    report(task, outcome);
+    TaskOutcome outcome = carry_out(*task);
+    settle(task, outcome);
   }
 }
 
@@ -223,9 +281,20 @@ bool TaskRunner::Impl::in_use(SessionId session) const {
   return std::ranges::any_of(running_, uses) || std::ranges::any_of(waiting_, uses);
 }
 
+TaskOutcome TaskRunner::Impl::carry_out(ActiveTask& task) {
+  if (obstacle_) {
+    if (auto error = obstacle_()) {
+      TaskOutcome failed;
+      failed.error = std::move(*error);
+      return failed;
+    }
+  }
+  return work_->run(task.run, task.stop.get_token());
+}
+
 // Under one lock with the look at `cancelled`: what was cancelled leaves no trace,
-// and no answer of one life is sent in the next.
-void TaskRunner::Impl::report(const Task& task, TaskOutcome& outcome) {
+// and a report finds each task running, or its result kept, or neither.
+void TaskRunner::Impl::settle(const Task& task, TaskOutcome& outcome) {
   const core::RunTask& run = task->run;
   std::unique_lock lock(mutex_);
   std::erase(running_, task);
@@ -235,29 +304,39 @@ void TaskRunner::Impl::report(const Task& task, TaskOutcome& outcome) {
     lock.unlock();
     if (release) scenes_->release(run.session_id);
   } else if (outcome.error) {
-    send_failure(run, outcome);
+    settle_failed(run, outcome);
   } else {
-    core::TaskFinished finished{run.task, outcome.times, 0, std::move(outcome.picture_sha256)};
-    if (outcome.picture) {
-      finished.bytes = outcome.picture->bytes.size();
-      store_->put(run.task, run.session_id, std::move(outcome.picture));
-    } else {
-      finished.bytes = outcome.partial->size_bytes();
-      store_->put(run.task, run.session_id, std::move(outcome.partial));
-    }
-    link_.send(std::move(finished));
+    settle_finished(run, outcome);
   }
 }
 
-void TaskRunner::Impl::send_failure(const core::RunTask& run, TaskOutcome& outcome) {
+void TaskRunner::Impl::settle_finished(const core::RunTask& run, TaskOutcome& outcome) {
+  core::TaskFinished finished{run.task, outcome.times, 0, std::move(outcome.picture_sha256)};
+  if (outcome.picture) {
+    finished.bytes = outcome.picture->bytes.size();
+    store_->put({summary_of(run), finished}, std::move(outcome.picture));
+  } else {
+    finished.bytes = outcome.partial->size_bytes();
+    store_->put({summary_of(run), finished}, std::move(outcome.partial));
+  }
+  answer(std::move(finished));
+}
+
+void TaskRunner::Impl::settle_failed(const core::RunTask& run, TaskOutcome& outcome) {
   // Nobody cancelled it: something that it needed was taken away.
   if (outcome.error->code == ErrorCode::kCancelled) outcome.error->code = ErrorCode::kUnavailable;
   log_.add(LogLevel::kWarning, "a task failed: " + outcome.error->message, run);
-  // At once, so that who is told of the failure finds what was logged of it.
-  send_pong();
-  link_.send(core::TaskFailed{run.task, outcome.times, outcome.error->code,
-                              std::move(outcome.error->message),
-                              std::move(outcome.missing_inputs)});
+  answer(core::TaskFailed{run.task, outcome.times, outcome.error->code,
+                          std::move(outcome.error->message), std::move(outcome.missing_inputs)});
+}
+
+void TaskRunner::Impl::answer(WorkerMessage&& message) {
+  if (link_state_ == LinkState::kWelcomed) {
+    // So that who is told of a failure finds what was logged of it.
+    if (std::holds_alternative<core::TaskFailed>(message)) send_pong();
+    link_.send(message);
+  }
+  if (link_state_ == LinkState::kReported) held_back_.push_back(std::move(message));
 }
 
 // --- The class itself ---------------------------------------------------------------
@@ -275,6 +354,8 @@ Result<std::unique_ptr<TaskRunner>> TaskRunner::make(const TaskRunnerOptions& op
 }
 
 void TaskRunner::handle(MasterMessage&& message) { impl_->handle(std::move(message)); }
+void TaskRunner::on_lost() { impl_->on_lost(); }
+core::WorkerReport TaskRunner::report() { return impl_->report(); }
 void TaskRunner::forget() { impl_->forget(); }
 void TaskRunner::stop() { impl_->stop(); }
 const std::shared_ptr<PartialStore>& TaskRunner::partials() const { return impl_->partials(); }

@@ -11,10 +11,17 @@
 // of the task (an answer may already be on its way) and nothing kept. A reducing
 // task names the inputs that it could not get.
 //
-// Lives. When the link is lost the master has given back what this worker held,
-// and the ids of the life before mean nothing in the next: forget() stops all
-// tasks and drops partials, scenes and files. (A worker that goes on with its
-// tasks needs a master that remembers them.)
+// Connections. A lost link stops nothing: tasks go on, results are kept. What they
+// answer while there is no link goes nowhere: on the next one the worker says
+// report() in its Join, in which a finished task is a kept result, and one that
+// failed is no longer running. From the making of a report until the Welcome that
+// answers it, answers are held back: the master learns of them right after the
+// Welcome, and of each once, in the report or as an answer. A connection that ends
+// before its Welcome takes what was held back with it, into the next report.
+//
+// Clusters. Ids mean something within one cluster (Welcome::cluster) only. At the
+// Welcome of another one than before, everything is forgotten: tasks stop; results,
+// scenes, files and answers held back are dropped.
 //
 // Thread safety: all methods may be called from any thread, stop() and the
 // destructor by the owner's; only these two wait for tasks.
@@ -25,7 +32,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include <francine/producer.h>
@@ -43,6 +52,8 @@ struct TaskRunnerOptions {
   std::uint32_t slots = 1;                                 ///< at least 1
   std::vector<std::shared_ptr<const Producer>> producers;  ///< beside the built-in ones
   std::filesystem::path data_dir;  ///< made if it does not exist; its content is the runner's
+  /// Asked before each task; an error fails it. May be empty. For chaos.h.
+  std::function<std::optional<Error>()> obstacle = {};
 };
 
 class TaskRunner {
@@ -60,7 +71,13 @@ class TaskRunner {
   /// Welcome told.
   void handle(MasterMessage&& message);
 
-  /// See above: as if just begun.
+  /// The link was lost, or has not been welcomed: what is answered goes nowhere.
+  void on_lost();
+
+  /// For the Join of a new connection. From here on answers wait for its Welcome.
+  core::WorkerReport report();
+
+  /// Stops all tasks and drops all that it keeps: as if just begun.
   void forget();
 
   /// Stops all tasks and waits for them; whatever comes later is ignored.

@@ -7,6 +7,8 @@
 #include <utility>
 
 #include "base/crypto.h"
+#include "base/posix.h"
+#include "image/bad_samples.h"
 #include "image/merge.h"
 #include "image/picture.h"
 #include "runtime/input_stream.h"
@@ -39,13 +41,14 @@ std::string sentence_of(const core::ExecutionSpec& spec) {
 
 TaskOutcome TaskWork::run(const core::RunTask& task, std::stop_token stop) {
   TaskOutcome outcome;
-  auto made = guarded<image::Partial>(
-      "a task of " + sentence_of(*task.execution) + " pixels", [&] {
-        return task.kind == TaskKind::kProduce ? produce(task, outcome, stop)
-                                               : reduce(task, outcome, stop);
-      });
+  auto made = guarded<image::Partial>("a task of " + sentence_of(*task.execution) + " pixels", [&] {
+    return task.kind == TaskKind::kProduce ? produce(task, outcome, stop)
+                                           : reduce(task, outcome, stop);
+  });
   if (!made.ok()) {
     outcome.error = made.error();
+    // The master gives a worker without space nothing new.
+    if (base::is_disk_full(made.error())) outcome.error->code = ErrorCode::kResourceExhausted;
     return outcome;
   }
   if (!task.finish) {
@@ -93,6 +96,11 @@ TaskWork::Made TaskWork::render(const Scene& scene, const core::RunTask& task, s
   if (partial.sum.size() != spec.size) {
     return Error{ErrorCode::kInternal, "producer " + task.session->producer +
                                            " changed the size of the image that it was given"};
+  }
+  if (const auto bad = image::find_bad_samples(partial.sum, image::kLargestRendered)) {
+    return Error{ErrorCode::kInternal, "producer " + task.session->producer + " made " +
+                                           image::to_string(*bad) + " of share " +
+                                           std::to_string(share)};
   }
   return partial;
 }

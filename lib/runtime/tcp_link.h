@@ -6,10 +6,11 @@
 // From then on both send what they like. A malformed message closes the link: the
 // peer has proved who it is, so it can only be a defect, and the log says so.
 //
-// A worker whose link is lost has lost its tasks and partials: the master gives
-// their shares back at that moment, and ids of one life mean nothing in the next.
-// So on_lost is the time to cancel everything; then the link joins afresh, with
-// back-off, until it is orphaned (no master for orphan_timeout).
+// A worker whose link is lost keeps its tasks and partials, and joins afresh: at once
+// the first time, then with a back-off that is spread at random, until it is orphaned
+// (no Welcome for orphan_timeout). Each Join is made when its connection stands, and
+// says what the worker runs and keeps by then. What the two ends have described to
+// each other belongs to one connection.
 //
 // Threads: events are called on the IoThread, must return soon and must not throw.
 
@@ -71,6 +72,9 @@ struct TcpMasterLinkOptions {
 };
 
 struct TcpMasterLinkEvents {
+  /// Asked for the Join of each connection. What is sent from here on until the
+  /// Welcome is lost, so whoever answers holds it back (TaskRunner::report).
+  std::function<Join()> make_join;
   /// Welcome is the first message of each life.
   std::function<void(MasterMessage&& message)> on_message;
   /// A life that was welcomed is over; another one is tried for.
@@ -83,21 +87,22 @@ struct TcpMasterLinkEvents {
   std::function<void(LogLevel level, const std::string& line)> on_note;
 };
 
-/// The worker's end: one link through many lives. A message that is sent between
-/// lives, or of which the connection breaks, is lost. A refusal of the first join
+/// The worker's end: one link through many lives, each of one connection. A message
+/// that is sent before the Welcome of a life or after its end, or of which the
+/// connection breaks, is lost. A refusal of the first join
 /// (a name in use, say) ends it; a later one is tried again, since a master may
-/// not yet have noticed that the life before is over. A master that is silent for
-/// four ping periods (at least 10 s) is taken for lost.
+/// not be ready for it. A master that is silent for four ping periods (at least 10 s)
+/// is taken for lost.
 class TcpMasterLink : public MasterLink {
  public:
   /// `io` must outlive the link.
   TcpMasterLink(net::IoThread& io, TcpMasterLinkOptions options, const net::ClusterKeys& keys);
-  /// Says goodbye and ends. When it returns, no event is running or will be
-  /// called. Not on the IoThread.
+  /// Says goodbye (the worker is gone, with all that it had) and ends. When it returns, no event is
+  /// running or will be called. Not on the IoThread.
   ~TcpMasterLink() override;
 
-  /// Begins to dial; once. `join` is sent whenever a connection stands.
-  void start(Join join, TcpMasterLinkEvents events);
+  /// Begins to dial; once.
+  void start(TcpMasterLinkEvents events);
 
   void send(const WorkerMessage& message) override;
   /// Ends the present life only.

@@ -36,14 +36,15 @@ class TcpMasterLink::Impl : public std::enable_shared_from_this<TcpMasterLink::I
   Impl(net::IoThread& io, TcpMasterLinkOptions options, const net::ClusterKeys& keys)
       : io_(io), options_(std::move(options)), keys_(keys) {}
 
-  void start(Join join, TcpMasterLinkEvents events);
+  void start(TcpMasterLinkEvents events);
   void send(const WorkerMessage& message);
-  void close(const std::string& reason);
+  void close(const std::string& reason, bool gone);
   void finish();
 
  private:
   void dial();
   void on_connection(const std::shared_ptr<net::FrameConnection>& connection);
+  void send_join(const std::shared_ptr<net::FrameConnection>& connection);
   void on_failure(const net::ConnectFailure& failure);
   void on_frames(std::uint64_t life, std::span<const std::string_view> frames);
   void on_master_message(MasterMessage&& message);
@@ -69,13 +70,13 @@ class TcpMasterLink::Impl : public std::enable_shared_from_this<TcpMasterLink::I
   net::IoThread& io_;
   const TcpMasterLinkOptions options_;
   const net::ClusterKeys keys_;
-  Join join_;
   TcpMasterLinkEvents events_;
   std::unique_ptr<net::RpcConnector> connector_;
   MasterDecoder decoder_;
   std::uint64_t life_ = 0;   ///< connections so far
   std::uint64_t quest_ = 0;  ///< changes whenever a master is found or lost
   Clock::time_point last_heard_;
+  Clock::time_point welcomed_at_;
   bool welcomed_ = false;
   bool ever_welcomed_ = false;
   bool told_unreachable_ = false;  ///< said so once since the last life
@@ -83,11 +84,11 @@ class TcpMasterLink::Impl : public std::enable_shared_from_this<TcpMasterLink::I
 
   std::mutex mutex_;
   std::shared_ptr<net::FrameConnection> connection_;
+  bool open_ = false;  ///< the connection's Welcome has come
   std::string buffer_;
 };
 
-void TcpMasterLink::Impl::start(Join join, TcpMasterLinkEvents events) {
-  join_ = std::move(join);
+void TcpMasterLink::Impl::start(TcpMasterLinkEvents events) {
   events_ = std::move(events);
   io_.post(guarded([](Impl& self) { self.dial(); }));
 }
@@ -132,11 +133,7 @@ void TcpMasterLink::Impl::on_connection(const std::shared_ptr<net::FrameConnecti
   const std::uint64_t life = ++life_;
   decoder_ = {};
   welcomed_ = false;
-  {
-    const std::lock_guard lock(mutex_);
-    connection_ = connection;
-  }
-  send(join_);
+  send_join(connection);
   connection->start(
       {guarded([life](Impl& self, std::span<const std::string_view> frames) {
          self.on_frames(life, frames);
@@ -144,9 +141,20 @@ void TcpMasterLink::Impl::on_connection(const std::shared_ptr<net::FrameConnecti
        guarded([life](Impl& self, const std::string& reason) { self.on_closed(life, reason); })});
   io_.post_after(options_.join_timeout, guarded([life](Impl& self) {
                    if (self.life_ == life && !self.welcomed_) {
-                     self.close("the master did not answer in time");
+                     self.close("the master did not answer in time", false);
                    }
                  }));
+}
+
+// Until the Welcome, send() lets nothing else onto the connection: Join comes first.
+void TcpMasterLink::Impl::send_join(const std::shared_ptr<net::FrameConnection>& connection) {
+  const Join join = events_.make_join();
+  std::string frame;
+  encode_worker_message(join, frame);
+  const std::lock_guard lock(mutex_);
+  connection_ = connection;
+  open_ = false;
+  connection_->send(frame);
 }
 
 void TcpMasterLink::Impl::on_frames(std::uint64_t life, std::span<const std::string_view> frames) {
@@ -165,12 +173,12 @@ void TcpMasterLink::Impl::on_frames(std::uint64_t life, std::span<const std::str
     if (ended_ || life != life_) return;
     if (!decoded.ok()) {
       note(LogLevel::kError, "the master at " + where() + ": " + decoded.error().message);
-      close(decoded.error().message);
+      close(decoded.error().message, false);
       return;
     }
     if (!closing) continue;
     if (!welcomed_) on_refused(*closing);
-    if (!ended_) close("the master said: " + *closing);
+    if (!ended_) close("the master said: " + *closing, false);
     return;
   }
 }
@@ -179,8 +187,13 @@ void TcpMasterLink::Impl::on_master_message(MasterMessage&& message) {
   if (const auto* welcome = std::get_if<Welcome>(&message)) {
     welcomed_ = true;
     ever_welcomed_ = true;
+    welcomed_at_ = last_heard_;
     told_unreachable_ = false;
     ++quest_;
+    {
+      const std::lock_guard lock(mutex_);
+      open_ = true;
+    }
     if (welcome->ping_period.count() > 0) {
       watch_silence(life_, silence_limit(welcome->ping_period));
     }
@@ -202,16 +215,23 @@ void TcpMasterLink::Impl::on_closed(std::uint64_t life, const std::string& reaso
   {
     const std::lock_guard lock(mutex_);
     connection_.reset();
+    open_ = false;
   }
-  if (welcomed_) {
-    welcomed_ = false;
-    events_.on_lost(reason);
-    if (ended_) return;
-    await_master();
-  } else {
+  if (!welcomed_) {
     note(LogLevel::kWarning, "not joined to the master at " + where() + ": " + reason);
+    connector_->redial();
+    return;
   }
-  connector_->redial();
+  welcomed_ = false;
+  events_.on_lost(reason);
+  if (ended_) return;
+  await_master();
+  // At once, unless lives end as soon as they begin.
+  if (Clock::now() - welcomed_at_ >= options_.first_backoff) {
+    connector_->redial_at_once();
+  } else {
+    connector_->redial();
+  }
 }
 
 /// Ends the worker unless a master is found in time.
@@ -229,7 +249,7 @@ void TcpMasterLink::Impl::watch_silence(std::uint64_t life, std::chrono::millise
   io_.post_after(limit / 4, guarded([life, limit](Impl& self) {
                    if (self.life_ != life || !self.welcomed_) return;
                    if (Clock::now() - self.last_heard_ > limit) {
-                     self.close("the master is silent");
+                     self.close("the master is silent", false);
                    } else {
                      self.watch_silence(life, limit);
                    }
@@ -238,24 +258,24 @@ void TcpMasterLink::Impl::watch_silence(std::uint64_t life, std::chrono::millise
 
 void TcpMasterLink::Impl::end(const Error& error) {
   ended_ = true;
-  close(error.message);
+  close(error.message, true);
   if (std::exchange(welcomed_, false)) events_.on_lost(error.message);
   events_.on_ended(error);
 }
 
 void TcpMasterLink::Impl::send(const WorkerMessage& message) {
   const std::lock_guard lock(mutex_);
-  if (!connection_) return;
+  if (!connection_ || !open_) return;
   buffer_.clear();
   encode_worker_message(message, buffer_);
   connection_->send(buffer_);
 }
 
-void TcpMasterLink::Impl::close(const std::string& reason) {
+void TcpMasterLink::Impl::close(const std::string& reason, bool gone) {
   const std::lock_guard lock(mutex_);
   if (!connection_) return;
   std::string goodbye;
-  encode_worker_close(reason, goodbye);
+  encode_worker_close(reason, gone, goodbye);
   connection_->send(goodbye);
   connection_->close(reason);
 }
@@ -267,7 +287,7 @@ void TcpMasterLink::Impl::finish() {
   const std::future<void> quiet = done->get_future();
   io_.post([self = shared_from_this(), done = std::move(done)] {
     self->ended_ = true;
-    self->close("the worker ends");
+    self->close("the worker ends", true);
     done->set_value();
   });
   quiet.wait();
@@ -280,11 +300,9 @@ TcpMasterLink::TcpMasterLink(net::IoThread& io, TcpMasterLinkOptions options,
 
 TcpMasterLink::~TcpMasterLink() { impl_->finish(); }
 
-void TcpMasterLink::start(Join join, TcpMasterLinkEvents events) {
-  impl_->start(std::move(join), std::move(events));
-}
+void TcpMasterLink::start(TcpMasterLinkEvents events) { impl_->start(std::move(events)); }
 
 void TcpMasterLink::send(const WorkerMessage& message) { impl_->send(message); }
-void TcpMasterLink::close(const std::string& reason) { impl_->close(reason); }
+void TcpMasterLink::close(const std::string& reason) { impl_->close(reason, false); }
 
 }  // namespace francine::runtime

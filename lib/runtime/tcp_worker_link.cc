@@ -56,9 +56,11 @@ class TcpWorkerLink::Impl : public std::enable_shared_from_this<TcpWorkerLink::I
   void on_frames(std::span<const std::string_view> frames) {
     batch_.clear();
     std::optional<std::string> end;
+    bool gone = false;
     const auto sink = [&](std::variant<WorkerMessage, Closing>&& message) {
       if (auto* closing = std::get_if<Closing>(&message)) {
         end = "the worker said: " + closing->reason;
+        gone = closing->gone;
       } else {
         batch_.push_back(std::get<WorkerMessage>(std::move(message)));
       }
@@ -69,6 +71,7 @@ class TcpWorkerLink::Impl : public std::enable_shared_from_this<TcpWorkerLink::I
       if (!decoded.ok()) end = decoded.error().message;
     }
     if (!batch_.empty()) events_.on_messages(batch_);
+    if (gone && events_.on_goodbye) events_.on_goodbye();
     if (end) close(*end);
   }
 

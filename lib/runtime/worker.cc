@@ -1,4 +1,5 @@
 #include <francine/worker.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,9 +12,11 @@
 #include <thread>
 #include <utility>
 
+#include "base/crypto.h"
 #include "net/cluster_keys.h"
 #include "net/io_thread.h"
 #include "producers/arithmetic.h"
+#include "runtime/chaos.h"
 #include "runtime/data_dir.h"
 #include "runtime/http_blobs.h"
 #include "runtime/log_ring.h"
@@ -86,6 +89,7 @@ class Worker::Impl {
   }
 
   ~Impl() {
+    if (chaos_) chaos_->stop();
     if (runner_) runner_->stop();
     link_.reset();    // calls the runner until now
     server_.reset();  // serves what the runner keeps
@@ -109,14 +113,18 @@ class Worker::Impl {
 
  private:
   void join();
+  runtime::Join make_join() const;
+  void begin_chaos();
 
   WorkerOptions options_;
+  const std::string life_ = base::random_hex(16);
   const net::ClusterKeys keys_;
   runtime::LogRing log_;
   std::unique_ptr<runtime::HttpBlobs> blobs_;
   runtime::DataDir data_;
   net::IoThread io_;
   std::unique_ptr<runtime::TcpMasterLink> link_;
+  std::unique_ptr<runtime::Chaos> chaos_;  ///< between the runner and the link
   std::unique_ptr<runtime::TaskRunner> runner_;
   std::unique_ptr<runtime::ResourceServer> server_;
 
@@ -144,9 +152,12 @@ Result<void> Worker::Impl::start() {
   dialling.orphan_timeout = options_.orphan_timeout;
   dialling.tls = tls->client;
   link_ = std::make_unique<runtime::TcpMasterLink>(io_, dialling, keys_);
-  auto runner = runtime::TaskRunner::make(
-      {.slots = options_.slots, .producers = options_.producers, .data_dir = data_.path()}, *link_,
-      *blobs_, log_);
+  begin_chaos();
+  auto runner = runtime::TaskRunner::make({.slots = options_.slots,
+                                           .producers = options_.producers,
+                                           .data_dir = data_.path(),
+                                           .obstacle = [this] { return chaos_->obstacle(); }},
+                                          *chaos_, *blobs_, log_);
   if (!runner.ok()) return runner.error();
   runner_ = std::move(*runner);
 
@@ -163,8 +174,17 @@ Result<void> Worker::Impl::start() {
   return {};
 }
 
-void Worker::Impl::join() {
-  const std::string master = options_.master_host + ":" + std::to_string(options_.master_port);
+void Worker::Impl::begin_chaos() {
+  runtime::ChaosWorker harmed;
+  harmed.name = options_.name;
+  harmed.directory = data_.path().string();
+  harmed.exit = options_.chaos_exit;
+  if (!harmed.exit) harmed.exit = [] { static_cast<void>(::kill(::getpid(), SIGKILL)); };
+  harmed.drop = [this] { link_->close("chaos"); };
+  chaos_ = std::make_unique<runtime::Chaos>(*link_, log_, std::move(harmed));
+}
+
+runtime::Join Worker::Impl::make_join() const {
   runtime::Join join;
   join.name = options_.name;
   join.arithmetic = producers::arithmetic();
@@ -173,24 +193,35 @@ void Worker::Impl::join() {
   join.slots = options_.slots;
   join.partial_budget_bytes = options_.partial_budget_bytes;
   join.process_id = ::getpid();
+  join.life = life_;
+  join.report = runner_->report();
+  return join;
+}
+
+void Worker::Impl::join() {
+  const std::string master = options_.master_host + ":" + std::to_string(options_.master_port);
   runtime::TcpMasterLinkEvents events;
+  events.make_join = [this] { return make_join(); };
   events.on_message = [this, master](runtime::MasterMessage&& message) {
     if (auto* welcome = std::get_if<runtime::Welcome>(&message)) {
       welcome->endpoint = runtime::reached_at(welcome->endpoint, options_.master_host);
+      chaos_->ask(welcome->chaos);
       log_.add(LogLevel::kInfo, "worker " + options_.name + " joined the master at " + master);
     }
     runner_->handle(std::move(message));
   };
   events.on_lost = [this, master](const std::string& reason) {
-    runner_->forget();
+    chaos_->on_lost();
+    runner_->on_lost();
     log_.add(LogLevel::kWarning, "lost the master at " + master + ": " + reason);
   };
   events.on_ended = [this](const Error& error) {
+    runner_->forget();
     log_.add(LogLevel::kError, error.message);
     end(error);
   };
   events.on_note = [this](LogLevel level, const std::string& line) { log_.add(level, line); };
-  link_->start(std::move(join), std::move(events));
+  link_->start(std::move(events));
 }
 
 Result<std::unique_ptr<Worker>> Worker::start(WorkerOptions options) {

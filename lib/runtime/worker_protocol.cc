@@ -10,6 +10,7 @@
 #include "net/json_rpc.h"
 #include "net/json_writer.h"
 #include "net/log_json.h"
+#include "runtime/join_words.h"
 #include "runtime/params_reader.h"
 
 namespace francine::runtime {
@@ -34,7 +35,6 @@ constexpr std::uint64_t kMaxTime = std::uint64_t{1} << 62;
 constexpr int kMaxSide = 1 << 24;
 constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 32;
 
-constexpr std::array<std::string_view, 2> kKinds{"reduce", "produce"};
 constexpr std::array<std::string_view, 3> kFormats{"png", "jpg", "exr"};
 constexpr std::array<std::string_view, 10> kCodes{
     "invalidArgument", "unauthenticated",   "forbidden",   "notFound",  "conflict",
@@ -92,9 +92,12 @@ void write_times(JsonWriter& json, const core::TaskTimes& times) {
   json.value(times.fetching_us).value(times.producing_us).value(times.reducing_us).end_array();
 }
 
-void write_close(std::string_view reason, std::string& out) {
+void write_close(std::string_view reason, bool gone, std::string& out) {
   net::begin_notification(out, "close");
-  JsonWriter(out).begin_object().member("reason", reason).end_object();
+  JsonWriter json(out);
+  json.begin_object().member("reason", reason);
+  if (gone) json.member("gone", true);
+  json.end_object();
   net::end_rpc(out);
 }
 
@@ -104,6 +107,8 @@ void write(const Join& join, std::string& out) {
   json.begin_object().member("name", join.name).member("arithmetic", join.arithmetic);
   json.member("endpoint", join.endpoint).member("slots", join.slots);
   json.member("partialBudget", join.partial_budget_bytes).member("processId", join.process_id);
+  json.member("life", join.life).key("report");
+  write_report(json, join.report);
   json.end_object();
 }
 
@@ -210,7 +215,12 @@ Result<WorkerMessage> read_join(const Json& params) {
   join.slots = static_cast<std::uint32_t>(in.uint("slots", kMaxSlots, 1));
   join.partial_budget_bytes = in.uint("partialBudget");
   join.process_id = in.integer("processId");
-  if (in.error()) return *in.error();
+  join.life = in.text("life", kMaxName);
+  std::optional<Error> error = in.error();
+  const Json* report = in.member("report");
+  if (report == nullptr) return wrong_message("\"report\"", "is not there");
+  join.report = read_report(*report, error);
+  if (error) return *error;
   return WorkerMessage(std::move(join));
 }
 
@@ -263,9 +273,22 @@ Result<WorkerMessage> read_failed(const Json& params) {
   return WorkerMessage(std::move(failed));
 }
 
+Result<Welcome> read_welcome(const Json& result) {
+  ParamsReader in(result);
+  Welcome welcome;
+  welcome.endpoint = in.text("endpoint", kMaxText);
+  constexpr std::uint64_t kDayMs = 86'400'000;
+  welcome.ping_period = std::chrono::milliseconds(in.uint("pingPeriodMs", kDayMs));
+  welcome.cluster = in.text("cluster", kMaxName);
+  std::optional<Error> error = in.error();
+  if (const Json* chaos = in.member("chaos")) welcome.chaos = read_chaos(*chaos, error);
+  if (error) return *error;
+  return welcome;
+}
+
 Result<Closing> read_close(const Json& params) {
   ParamsReader in(params);
-  Closing closing{std::string(in.text("reason", kMaxText))};
+  Closing closing{std::string(in.text("reason", kMaxText)), in.flag("gone")};
   if (in.error()) return *in.error();
   return closing;
 }
@@ -292,7 +315,7 @@ bool answers_join(const JsonRpcMessage& message) {
 void MasterEncoder::encode_run(const core::RunTask& run, std::string& out) {
   net::begin_notification(out, "run");
   JsonWriter json(out);
-  json.begin_object().member("task", number(run.task)).member("kind", word(kKinds, run.kind));
+  json.begin_object().member("task", number(run.task)).member("kind", word(kTaskKinds, run.kind));
   json.key("shares").begin_array().value(run.shares.begin).value(run.shares.end).end_array();
   if (run.finish) json.member("finish", true);
   json.member("session", number(run.session_id)).member("execution", number(run.execution_id));
@@ -319,11 +342,15 @@ void MasterEncoder::encode(const MasterMessage& message, std::string& out) {
     encode_run(*run, out);
   } else if (const auto* welcome = std::get_if<Welcome>(&message)) {
     net::begin_result(out, kJoinRequest);
-    JsonWriter(out)
-        .begin_object()
-        .member("endpoint", welcome->endpoint)
-        .member("pingPeriodMs", welcome->ping_period.count())
-        .end_object();
+    JsonWriter json(out);
+    json.begin_object().member("endpoint", welcome->endpoint);
+    json.member("pingPeriodMs", welcome->ping_period.count());
+    json.member("cluster", welcome->cluster);
+    if (welcome->chaos.percent > 0) {
+      json.key("chaos");
+      write_chaos(json, welcome->chaos);
+    }
+    json.end_object();
   } else if (std::holds_alternative<Ping>(message)) {
     net::begin_notification(out, "ping");
     JsonWriter(out).begin_object().end_object();
@@ -348,7 +375,7 @@ void MasterEncoder::encode(const MasterMessage& message, std::string& out) {
 
 void MasterEncoder::encode_close(std::string_view reason, bool joined, std::string& out) {
   if (joined) {
-    write_close(reason, out);
+    write_close(reason, false, out);
     return;
   }
   const Json id(kJoinRequest);
@@ -389,7 +416,9 @@ void encode_worker_message(const WorkerMessage& message, std::string& out) {
   net::end_rpc(out);
 }
 
-void encode_worker_close(std::string_view reason, std::string& out) { write_close(reason, out); }
+void encode_worker_close(std::string_view reason, bool gone, std::string& out) {
+  write_close(reason, gone, out);
+}
 
 void MasterDecoder::forget(SessionId session) {
   sessions_.forget([session](SessionId id, const auto&) { return id == session; });
@@ -401,7 +430,7 @@ Result<core::RunTask> MasterDecoder::decode_run(const Json& params) {
   ParamsReader in(params);
   core::RunTask run;
   run.task = TaskId{in.uint("task")};
-  run.kind = in.one_of<TaskKind>("kind", kKinds);
+  run.kind = in.one_of<TaskKind>("kind", kTaskKinds);
   if (const auto range = in.list("shares", 2, 2); !range.empty()) {
     run.shares = in.shares("shares", range.data());
   }
@@ -470,14 +499,10 @@ Result<void> MasterDecoder::decode(std::string_view frame, const Sink& sink) {
       return {};
     }
     if (message.kind == JsonRpcMessage::Kind::kResult && !welcomed_ && answers_join(message)) {
-      ParamsReader in(*message.result);
-      Welcome welcome;
-      welcome.endpoint = in.text("endpoint", kMaxText);
-      constexpr std::uint64_t kDayMs = 86'400'000;
-      welcome.ping_period = std::chrono::milliseconds(in.uint("pingPeriodMs", kDayMs));
-      if (in.error()) return *in.error();
+      auto welcome = read_welcome(*message.result);
+      if (!welcome.ok()) return welcome.error();
       welcomed_ = true;
-      sink(MasterMessage(std::move(welcome)));
+      sink(MasterMessage(std::move(*welcome)));
       return {};
     }
     if (message.kind != JsonRpcMessage::Kind::kNotification) {

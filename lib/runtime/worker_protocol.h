@@ -46,6 +46,7 @@ namespace francine::runtime {
 /// The other end says why it will close the connection (or refuses the join).
 struct Closing {
   std::string reason;
+  bool gone = false;  ///< of a worker: it will not come back with what it has
 };
 
 /// What is remembered of each kind on each connection.
@@ -113,7 +114,7 @@ class WorkerDecoder {
 
 /// The worker's end, outwards. Stateless.
 void encode_worker_message(const WorkerMessage& message, std::string& out);
-void encode_worker_close(std::string_view reason, std::string& out);
+void encode_worker_close(std::string_view reason, bool gone, std::string& out);
 
 /// The worker's end, inwards.
 class MasterDecoder {

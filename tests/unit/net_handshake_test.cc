@@ -67,7 +67,7 @@ TEST_CASE("another protocol is refused with a sentence that names both") {
   CHECK(opener.failure() == HandshakeFailure::kProtocol);
   for (const std::string& reason : {acceptor.reason(), opener.reason()}) {
     CHECK(mentions(reason, "version 7"));
-    CHECK(mentions(reason, "version 1"));
+    CHECK(mentions(reason, "version " + std::to_string(kRpcProtocol)));
   }
 }
 
@@ -97,13 +97,13 @@ TEST_CASE("a proof cannot be reflected to its maker") {
   Handshake worker({Role::kWorker, true}, kKeys);
   const std::string hello = *worker.first_frame();
   SUBCASE("with the worker's own nonce") {
-    worker.on_frame(R"({"jsonrpc":"2.0","id":1,"result":{"protocol":1,"role":"master","nonce":")" +
+    worker.on_frame(R"({"jsonrpc":"2.0","id":1,"result":{"protocol":2,"role":"master","nonce":")" +
                     member(hello, "nonce") + "\"}}");
     CHECK(worker.failure() == HandshakeFailure::kSecret);
   }
   SUBCASE("with the worker's own proof") {
     const auto prove = worker.on_frame(
-        R"({"jsonrpc":"2.0","id":1,"result":{"protocol":1,"role":"master","nonce":")" +
+        R"({"jsonrpc":"2.0","id":1,"result":{"protocol":2,"role":"master","nonce":")" +
         std::string(64, 'a') + "\"}}");
     REQUIRE(prove.has_value());
     worker.on_frame(R"({"jsonrpc":"2.0","id":2,"result":{"proof":")" + member(*prove, "proof") +
@@ -159,8 +159,8 @@ TEST_CASE("anything else ends the exchange") {
       R"({"jsonrpc":"2.0","method":"run","params":{}})",
       R"({"jsonrpc":"2.0","id":1,"method":"hello"})",
       R"({"jsonrpc":"2.0","id":1,"method":"hello","params":[]})",
-      R"({"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":1}})",
-      R"({"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":1,"role":"worker","nonce":"a"}})",
+      R"({"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":2}})",
+      R"({"jsonrpc":"2.0","id":1,"method":"hello","params":{"protocol":2,"role":"worker","nonce":"a"}})",
       R"({"jsonrpc":"2.0","id":1,"method":"prove","params":{"proof":""}})",
       R"({"jsonrpc":"2.0","id":1,"result":{}})",
       R"({"jsonrpc":"2.0","id":1,"result":{"proof":""}})",

@@ -48,9 +48,9 @@ struct Port {
     noisy->weight = 3;
     noisy->shares = {4, 7};
     partial = noisy;
-    store.put(TaskId{1}, SessionId{1}, partial);
+    store.put(make_kept(1), partial);
     picture = std::make_shared<EncodedImage>(EncodedImage{Format::kExr, {1, 2, 3, 4, 5}});
-    store.put(TaskId{2}, SessionId{1}, picture);
+    store.put(make_kept(2), picture);
     resource = put(*content, "v 1 2 3\n");
     ResourceServerOptions options;
     options.partials = &store;
@@ -289,7 +289,7 @@ TEST_CASE("in memory the very object is handed over") {
   MemoryBlobs blobs(*content);
   auto store = std::make_shared<PartialStore>();
   const auto partial = make_partial({0, 1}, 1);
-  store->put(TaskId{1}, SessionId{1}, partial);
+  store->put(make_kept(1, 1), partial);
   const std::string endpoint = MemoryBlobs::endpoint_of("w");
   CHECK(blobs.fetch_partial(endpoint, TaskId{1}, {}).error().code == ErrorCode::kUnavailable);
   blobs.add(endpoint, store);
@@ -308,9 +308,9 @@ TEST_CASE("in memory the very object is handed over") {
 
 TEST_CASE("what a store keeps is found by kind and dropped by session") {
   PartialStore store;
-  store.put(TaskId{1}, SessionId{1}, make_partial({0, 1}, 1));
-  store.put(TaskId{2}, SessionId{2}, make_partial({0, 1}, 1));
-  store.put(TaskId{3}, SessionId{1},
+  store.put(make_kept(1, 1), make_partial({0, 1}, 1));
+  store.put(make_kept(2, 2), make_partial({0, 1}, 1));
+  store.put(make_kept(3, 1),
             std::make_shared<const EncodedImage>(EncodedImage{Format::kPng, {1, 2, 3}}));
   CHECK(store.count() == 3);
   CHECK(store.size_bytes() == 2 * 4 * 2 * 4 * sizeof(float) + 3);

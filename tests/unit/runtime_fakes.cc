@@ -1,11 +1,15 @@
 #include "runtime_fakes.h"
 
+#include <cerrno>
 #include <fstream>
+
+#include "base/posix.h"
 
 namespace francine::runtime::testing {
 
 Result<void> FakeBlobs::fetch_resource(const std::string& endpoint, const std::string& sha256,
                                        const std::filesystem::path& target, std::stop_token) {
+  if (disk_full) return base::errno_error(ENOSPC, "cannot write " + target.string());
   const std::lock_guard lock(mutex_);
   asked.push_back(endpoint);
   const auto found = files.find(sha256);

@@ -12,6 +12,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -127,7 +128,7 @@ inline float sample_of(std::uint64_t seed) {
 }
 
 /// Does what the settings say: "render" (default), "fail", "throw", "memory",
-/// "shrink", "wait" (at the gate).
+/// "shrink", "nan", "infinity", "huge", "wait" (at the gate), "wait, fail".
 class ObedientProducer : public Producer {
  public:
   std::string_view name() const override { return "obedient"; }
@@ -159,10 +160,15 @@ class ObedientProducer : public Producer {
       if (share.settings == "throw") throw std::runtime_error("thrown by the producer");
       if (share.settings == "memory") throw std::bad_alloc();
       if (share.settings == "shrink") image = Image({1, 1});
-      if (share.settings == "wait" && !owner_.gate.pass(share.stop)) {
+      if (share.settings.starts_with("wait") && !owner_.gate.pass(share.stop)) {
         return Error{ErrorCode::kCancelled, "stopped"};
       }
+      if (share.settings == "wait, fail") return Error{ErrorCode::kInternal, "it waited"};
       std::ranges::fill(image.samples(), sample_of(share.seed));
+      const float infinity = std::numeric_limits<float>::infinity();
+      if (share.settings == "nan") image.plane(3)[6] = infinity - infinity;
+      if (share.settings == "infinity") std::ranges::fill(image.samples(), -infinity);
+      if (share.settings == "huge") image.samples()[0] = 1e38F;
       return {};
     }
 
@@ -208,6 +214,7 @@ class FakeBlobs : public Blobs {
   std::vector<std::string> asked;            ///< endpoints that resources were asked of
   std::atomic<int> fetches{0};
   std::atomic<bool> hang{false};
+  std::atomic<bool> disk_full{false};  ///< for files
   Gate gate;
 
  private:
@@ -215,6 +222,25 @@ class FakeBlobs : public Blobs {
   std::map<std::pair<std::string, TaskId>, PartialPtr> partials_;
   std::vector<std::string> broken_;
 };
+
+inline core::KeptResult make_kept(std::uint64_t task, std::uint64_t session = 1,
+                                  ShareRange shares = {0, 1}) {
+  core::KeptResult kept;
+  kept.made_by.task = TaskId{task};
+  kept.made_by.session = SessionId{session};
+  kept.made_by.execution = ExecutionId{1};
+  kept.made_by.shares = shares;
+  kept.result.task = TaskId{task};
+  return kept;
+}
+
+inline Welcome make_welcome(const std::string& endpoint, const std::string& cluster = "c1") {
+  Welcome welcome;
+  welcome.endpoint = endpoint;
+  welcome.ping_period = std::chrono::seconds(5);
+  welcome.cluster = cluster;
+  return welcome;
+}
 
 inline std::shared_ptr<const image::Partial> make_partial(ShareRange shares, float value,
                                                           ImageSize size = {4, 2}) {

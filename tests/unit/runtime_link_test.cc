@@ -23,17 +23,22 @@ struct Dialler {
     options.first_backoff = std::chrono::milliseconds(1);
     options.longest_backoff = std::chrono::milliseconds(20);
     link = std::make_unique<TcpMasterLink>(io, options, keys);
-    Join join;
-    join.name = "w";
-    join.slots = 3;
     TcpMasterLinkEvents events;
+    events.make_join = [this] {
+      Join join;
+      join.name = "w";
+      join.slots = 3;
+      join.process_id = ++joins;
+      return join;
+    };
     events.on_message = [this](MasterMessage&& message) { heard.push(std::move(message)); };
     events.on_lost = [this](const std::string& reason) { lost.push(reason); };
     events.on_ended = [this](const Error& error) { ended.push(error); };
-    link->start(join, events);
+    link->start(events);
   }
 
   net::ClusterKeys keys;
+  int joins = 0;
   Inbox<MasterMessage> heard;
   Inbox<std::string> lost;
   Inbox<Error> ended;
@@ -41,7 +46,7 @@ struct Dialler {
   std::unique_ptr<TcpMasterLink> link;
 };
 
-const Welcome kWelcome{"http://m:1", std::chrono::seconds(5)};
+const Welcome kWelcome = make_welcome("http://m:1");
 
 }  // namespace
 

@@ -1,4 +1,6 @@
 #include <iterator>
+#include <limits>
+#include <set>
 #include <thread>
 
 #include "base/crypto.h"
@@ -19,7 +21,7 @@ struct Bench {
         TaskRunner::make({.slots = slots, .producers = {producer}, .data_dir = dir.path() / "data"},
                          link, blobs, log)
             .value();
-    runner->handle(Welcome{"master-endpoint", std::chrono::seconds(5)});
+    runner->handle(make_welcome("master-endpoint"));
   }
 
   void run(core::RunTask task) { runner->handle(std::move(task)); }
@@ -34,6 +36,7 @@ struct Bench {
     runner->handle(Ping{});
     return take_as<Pong>(link.sent);
   }
+  std::size_t log_lines() { return lines; }
   std::size_t files() const {
     const fs::recursive_directory_iterator all(dir.path() / "data" / "sessions");
     return static_cast<std::size_t>(std::distance(begin(all), end(all)));
@@ -42,8 +45,9 @@ struct Bench {
   TemporaryDirectory dir;
   RecordingLink link;
   FakeBlobs blobs;
-  LogRing log{{}};
   std::vector<LogRecord> logged;
+  std::atomic<std::size_t> lines{0};
+  LogRing log{[this](const LogRecord&) { ++lines; }};
   std::shared_ptr<ObedientProducer> producer = std::make_shared<ObedientProducer>();
   std::unique_ptr<TaskRunner> runner;
 };
@@ -322,7 +326,7 @@ TEST_CASE("files come from the master once, and a deleted session leaves nothing
   CHECK(bench.link.sent.empty());
 }
 
-TEST_CASE("a lost link ends everything of that life") {
+TEST_CASE("forgetting ends everything") {
   Bench bench;
   bench.run(make_run(1, {0, 1}, 4));
   bench.finished();
@@ -336,6 +340,182 @@ TEST_CASE("a lost link ends everything of that life") {
   bench.run(make_run(4, {3, 4}, 4));
   CHECK(bench.finished().task == TaskId{4});
   CHECK(bench.producer->prepared == 2);
+}
+
+TEST_CASE("a report tells what runs, what waits, what is kept, and of which cluster") {
+  Bench bench;
+  CHECK(bench.runner->report().cluster.empty());  // there is nothing
+  bench.runner->handle(make_welcome("m"));
+  core::RunTask picture = make_run(1, {0, 1}, 1);
+  picture.finish = true;
+  picture.session_id = SessionId{5};
+  bench.run(picture);
+  const auto finished = bench.finished();
+  bench.run(make_run(2, {0, 2}, 4));
+  bench.finished();
+  bench.run(make_run(3, {2, 3}, 4, "wait"));
+  bench.producer->gate.await_inside(1);
+  core::RunTask reduction = make_reduction(4, {0, 4}, 4, {{TaskId{2}, {0, 2}, ""}});
+  bench.run(reduction);
+
+  const core::WorkerReport report = bench.runner->report();
+  CHECK(report.cluster == "c1");
+  REQUIRE(report.running.size() == 2);
+  CHECK(report.running[0].task == TaskId{3});
+  CHECK(report.running[0].shares == ShareRange{2, 3});
+  CHECK(report.running[1].task == TaskId{4});
+  CHECK(report.running[1].kind == TaskKind::kReduce);
+  CHECK(report.running[1].execution == reduction.execution_id);
+  REQUIRE(report.kept.size() == 2);
+  CHECK(report.kept[0].made_by.session == SessionId{5});
+  CHECK(report.kept[0].made_by.finish);
+  CHECK(report.kept[0].result.sha256 == finished.sha256);
+  CHECK(report.kept[0].result.bytes == finished.bytes);
+  CHECK(report.kept[0].result.times.producing_us == finished.times.producing_us);
+  CHECK(report.kept[1].made_by.task == TaskId{2});
+  CHECK(report.kept[1].made_by.shares == ShareRange{0, 2});
+  CHECK(report.sessions == std::vector{SessionId{1}, SessionId{5}});
+
+  bench.runner->handle(core::CancelTask{TaskId{3}});
+  bench.producer->gate.await_inside(0);
+  bench.runner->handle(make_welcome("m"));
+  CHECK(bench.failed().task == TaskId{4});  // shares were missing
+}
+
+TEST_CASE("answers wait from the report to the Welcome, and come in their order") {
+  Bench bench(2);
+  bench.run(make_run(1, {0, 1}, 4, "wait"));
+  bench.producer->gate.await_inside(1);
+  CHECK(bench.runner->report().running.size() == 1);
+  bench.producer->gate.open();
+  while (bench.runner->partials()->count() == 0) std::this_thread::yield();
+  // A connection that ended before its Welcome: the next report has it as kept.
+  SUBCASE("welcomed") {
+    CHECK(bench.link.sent.empty());
+    bench.runner->handle(make_welcome("m"));
+    CHECK(bench.finished().task == TaskId{1});
+    bench.run(make_run(2, {1, 2}, 4));
+    CHECK(bench.finished().task == TaskId{2});
+  }
+  SUBCASE("broken and reported again") {
+    const auto report = bench.runner->report();
+    CHECK(report.running.empty());
+    REQUIRE(report.kept.size() == 1);
+    bench.runner->handle(make_welcome("m"));
+    bench.run(make_run(2, {1, 2}, 4));
+    CHECK(bench.finished().task == TaskId{2});  // nothing of task 1: it was reported
+  }
+}
+
+TEST_CASE("another cluster: tasks, results, scenes and answers are forgotten") {
+  Bench bench(2);
+  bench.run(make_run(1, {0, 1}, 4));
+  bench.finished();
+  bench.run(make_run(2, {1, 2}, 4, "wait"));
+  bench.producer->gate.await_inside(1);
+  CHECK(bench.runner->report().cluster == "c1");
+  bench.run(make_run(3, {2, 3}, 4, "fail"));  // its answer is held back
+  while (bench.log_lines() == 0) std::this_thread::yield();
+  bench.runner->handle(make_welcome("m", "c2"));
+  bench.producer->gate.await_inside(0);
+  CHECK(bench.runner->partials()->count() == 0);
+  CHECK(bench.runner->report().cluster.empty());
+  bench.runner->handle(make_welcome("m", "c2"));
+  bench.run(make_run(4, {0, 1}, 4));
+  CHECK(bench.finished().task == TaskId{4});
+  CHECK(bench.link.sent.empty());
+  CHECK(bench.runner->report().cluster == "c2");
+}
+
+// Reports are made at random moments of 2,000 tasks: each task is told exactly once on
+// each connection, running or kept in the report, or answered after the Welcome.
+TEST_CASE("no answer is lost or told twice, whenever a report is made") {
+  Bench bench(4);
+  std::set<TaskId> sent;  // given to the worker, not known to be finished
+  const auto hear = [&](bool wait) {
+    while (wait || !bench.link.sent.empty()) {
+      const auto finished = bench.finished();
+      CHECK(sent.erase(finished.task) == 1);
+      wait = false;
+    }
+  };
+  for (std::uint64_t task = 1; task <= 2000; ++task) {
+    while (sent.size() >= 4) hear(true);
+    sent.insert(TaskId{task});
+    bench.run(make_run(task, {0, 1}, 1));
+    if (task % 7 != 0) continue;
+    const auto report = bench.runner->report();
+    hear(false);  // what was sent before the report; it is in there as well
+    std::set<TaskId> running;
+    for (const auto& each : report.running) running.insert(each.task);
+    for (const auto& each : report.kept) sent.erase(each.made_by.task);
+    CHECK(running == sent);
+    core::DropPartials drop;
+    for (const auto& each : report.kept) drop.partials.push_back(each.made_by.task);
+    bench.runner->handle(make_welcome("m"));
+    bench.runner->handle(drop);
+  }
+  while (!sent.empty()) hear(true);
+}
+
+TEST_CASE("a store reports the latest results, and forgets those before them") {
+  PartialStore store;
+  const auto partial = make_partial({0, 1}, 1);
+  for (std::uint64_t task = 1; task <= 1000; ++task) store.put(make_kept(task), partial);
+  CHECK(store.report(1000).size() == 1000);
+  CHECK(store.count() == 1000);
+  const auto latest = store.report(10);
+  REQUIRE(latest.size() == 10);
+  CHECK(latest.front().made_by.task == TaskId{991});
+  CHECK(latest.back().made_by.task == TaskId{1000});
+  CHECK(store.count() == 10);
+}
+
+TEST_CASE("samples that are no numbers fail the task and say where") {
+  Bench bench;
+  bench.run(make_run(1, {3, 4}, 4, "nan"));
+  const auto failed = bench.failed();
+  CHECK(failed.code == ErrorCode::kInternal);
+  CHECK(failed.reason == "producer obedient made NaN at (2, 1) of share 3");
+  bench.run(make_run(2, {0, 1}, 4, "infinity"));
+  CHECK(bench.failed().reason ==
+        "producer obedient made -infinity at (0, 0) and 31 more bad samples of share 0");
+  bench.run(make_run(3, {0, 1}, 4, "huge"));
+  CHECK(bench.failed().reason.find("1e+38 at (0, 0)") != std::string::npos);
+  CHECK(bench.runner->partials()->count() == 0);
+
+  auto bad = std::make_shared<image::Partial>();
+  bad->sum = Image({4, 2});
+  bad->sum.plane(2)[5] = std::numeric_limits<float>::quiet_NaN();
+  bad->weight = 1;
+  bad->shares = {0, 1};
+  bench.blobs.put("http://b", TaskId{7}, bad);
+  bench.run(make_reduction(4, {0, 1}, 1, {{TaskId{7}, {0, 1}, "http://b"}}));
+  const auto missing = bench.failed();
+  CHECK(missing.missing_inputs == std::vector{TaskId{7}});
+  CHECK(missing.reason == "the partial of task 7 at http://b has NaN at (1, 1)");
+
+  auto heavy = std::make_shared<image::Partial>();
+  heavy->sum = Image({4, 2});
+  heavy->weight = 2;
+  heavy->shares = {0, 1};
+  bench.blobs.put("http://b", TaskId{8}, heavy);
+  bench.run(make_reduction(5, {0, 1}, 1, {{TaskId{8}, {0, 1}, "http://b"}}));
+  CHECK(bench.failed().missing_inputs == std::vector{TaskId{8}});
+}
+
+TEST_CASE("a full disk is told as such, with the directory") {
+  Bench bench;
+  bench.blobs.disk_full = true;
+  core::RunTask run = make_run(1, {0, 1}, 4);
+  auto spec = std::make_shared<core::SessionSpec>(*run.session);
+  spec->resources = {{"upload", "", "a.obj", std::string(64, 'a'), 10}};
+  run.session = spec;
+  bench.run(run);
+  const auto failed = bench.failed();
+  CHECK(failed.code == ErrorCode::kResourceExhausted);
+  CHECK(failed.reason.find("the disk is full") != std::string::npos);
+  CHECK(failed.reason.find((bench.dir.path() / "data").string()) != std::string::npos);
 }
 
 TEST_CASE("sessions that come and go under load leave nothing behind") {
