@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -57,6 +58,7 @@ struct House {
   AuthOptions options;
   std::int64_t unix_now = kNow;
   Time steady_now{};
+  std::mutex log_mutex;
   std::vector<std::string> log;
 
   House() {
@@ -65,7 +67,10 @@ struct House {
     options.private_key = kKey;
     options.unix_seconds = [this] { return unix_now; };
     options.steady_now = [this] { return steady_now; };
-    options.log = [this](const LogRecord& record) { log.push_back(record.text); };
+    options.log = [this](const LogRecord& record) {
+      const std::lock_guard lock(log_mutex);  // log_in() is called from several threads
+      log.push_back(record.text);
+    };
   }
   std::unique_ptr<Auth> auth() const { return Auth::make(options).value(); }
 };
