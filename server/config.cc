@@ -321,6 +321,25 @@ WebSocketOptions web_socket_options(const MasterConfig& config) {
   return options;
 }
 
+Result<ChaosOptions> chaos_options(const MasterConfig& config) {
+  ChaosOptions chaos;
+  chaos.percent = config.chaos;
+  chaos.interval = milliseconds(config.chaos_interval_seconds);
+  chaos.kinds.clear();
+  for (const std::string& name : config.chaos_kinds) {
+    const auto* const found = std::find(kChaosKinds.begin(), kChaosKinds.end(), name);
+    if (found == kChaosKinds.end()) {
+      std::string known;
+      for (const std::string_view kind : kChaosKinds) {
+        known.append(known.empty() ? "" : ", ").append(kind);
+      }
+      return invalid("chaosKinds names \"" + name + "\", which is none of " + known);
+    }
+    chaos.kinds.push_back(static_cast<ChaosKind>(found - kChaosKinds.begin()));
+  }
+  return chaos;
+}
+
 Result<MasterOptions> master_options(const MasterConfig& config, const std::string& worker_program,
                                      LogSink log) {
   if (config.users.empty() && !is_loopback(config.bind_address)) {
@@ -349,6 +368,8 @@ Result<MasterOptions> master_options(const MasterConfig& config, const std::stri
   options.slots_per_worker = static_cast<std::uint32_t>(config.worker_slots);
   options.manage_interval = milliseconds(config.manage_interval);
   options.start_timeout = milliseconds(config.start_timeout);
+  options.orphan_timeout = milliseconds(config.orphan_timeout);
+  options.disable_zombie_destroy = config.disable_zombie_destroy;
   if (config.instance_type == "local") options.worker_command = {worker_program, "worker"};
   options.bind_address = config.cluster_bind_address;
   options.tls = config.tls;
@@ -358,6 +379,9 @@ Result<MasterOptions> master_options(const MasterConfig& config, const std::stri
   options.first_task_timeout = milliseconds(config.first_task_timeout);
   options.min_task_timeout = milliseconds(config.min_task_timeout);
   options.limits = limits(config);
+  Result<ChaosOptions> chaos = chaos_options(config);
+  if (!chaos) return chaos.error();
+  options.chaos = *std::move(chaos);
   options.log = std::move(log);
   return options;
 }

@@ -22,6 +22,7 @@
 #include <string_view>
 #include <vector>
 
+#include <francine/chaos.h>
 #include <francine/log.h>
 #include <francine/master.h>
 #include <francine/result.h>
@@ -60,7 +61,10 @@ struct MasterConfig {
   std::int64_t worker_slots = 0;
   double manage_interval = 60;
   bool disable_zombie_destroy = false;
+  double orphan_timeout = 60;
   double chaos = 0;
+  double chaos_interval_seconds = 20;
+  std::vector<std::string> chaos_kinds = {"exit"};
   std::string scheduler_type = "queue";
   std::string cluster_secret;
   std::string cluster_secret_file;
@@ -169,6 +173,8 @@ AccessOptions access_options(const MasterConfig& config);
 RestOptions rest_options(const MasterConfig& config);
 WebSocketOptions web_socket_options(const MasterConfig& config);
 Limits limits(const MasterConfig& config);
+/// kInvalidArgument: chaosKinds names one that is not known.
+Result<ChaosOptions> chaos_options(const MasterConfig& config);
 std::chrono::milliseconds milliseconds(double seconds);
 /// What `logLevel` and `logFormat` name.
 LogLevel log_level(std::string_view name);

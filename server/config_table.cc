@@ -13,6 +13,8 @@ constexpr std::int64_t kMaxPort = 65'535;
 constexpr std::int64_t kMaxCount = 1'000'000'000;
 constexpr std::int64_t kMaxBytes = std::int64_t{1} << 50;
 constexpr double kMaxSeconds = 1e7;
+/// What workers take as milliseconds in 31 bits.
+constexpr double kMaxOrphanSeconds = 2e6;
 const std::vector<std::string_view> kLogLevels = {"debug", "info", "warning", "error"};
 const std::vector<std::string_view> kLogFormats = {"text", "json"};
 
@@ -66,9 +68,19 @@ Settings cluster_settings(MasterConfig& c) {
       {"manageInterval", RealTarget{&c.manage_interval, 0.01, kMaxSeconds},
        "Seconds between two looks at the number of workers."},
       {"disableZombieDestroy", BoolTarget{&c.disable_zombie_destroy},
-       "Whether instances that do not answer are left alone.", "the cloud backends"},
+       "Whether instances that nothing is heard of are left alone when they are replaced, for "
+       "debugging."},
+      {"orphanTimeout", RealTarget{&c.orphan_timeout, 0.1, kMaxOrphanSeconds},
+       "Seconds that workers of this machine go on when the master was killed, before they "
+       "end; a master that is started meanwhile with the same dataDir adopts them."},
       {"chaos", RealTarget{&c.chaos, 0, 100},
-       "Percentage of workers that fail at random, for tests.", "fault injection"},
+       "Chance, of 100, that a worker kills itself, at each chaosIntervalSeconds; for tests."},
+      {"chaosIntervalSeconds", RealTarget{&c.chaos_interval_seconds, 0.001, 86'400},
+       "Seconds between two times that each worker draws whether to do itself harm."},
+      {"chaosKinds", ListTarget{&c.chaos_kinds},
+       "What it does then, one of these: exit (dies at once), drop (breaks its connection), "
+       "delay (says nothing for up to 5 s), fail (fails a task), diskFull (fails one as on a "
+       "full disk)."},
       {"schedulerType", TextTarget{&c.scheduler_type, {"queue"}},
        "Which task goes to which worker."},
       {"clusterSecret",

@@ -63,6 +63,10 @@ Result<void> check(const MasterOptions& options) {
   if (options.orphan_timeout.count() < 1) {
     return wrong_option("orphan_timeout must be at least 1 ms");
   }
+  if (!(options.chaos.percent >= 0 && options.chaos.percent <= 100) ||
+      options.chaos.interval.count() < 1) {
+    return wrong_option("chaos.percent must be 0 to 100, chaos.interval at least 1 ms");
+  }
   if (options.limits.max_attempts < 1 || options.limits.max_losses < 1) {
     return wrong_option("limits.max_attempts and limits.max_losses must be at least 1");
   }
@@ -140,14 +144,16 @@ Result<void> Master::Impl::start() {
       [this](const core::State& state, core::Effects& effects) { carry_out(state, effects); });
   if (auto replayed = replay(); !replayed) return replayed;
   gateway_ = std::make_unique<runtime::Gateway>(
-      *loop_, runtime::GatewayOptions{.ping_period = options_.ping_period,
-                                      .log = [this](const LogRecord& r) { logs_->take(r); },
-                                      .worker_log =
-                                          [this](const std::string& worker,
-                                                 std::vector<LogRecord> records,
-                                                 std::uint64_t dropped) {
-                                            logs_->take_pong(worker, std::move(records), dropped);
-                                          }});
+      *loop_,
+      runtime::GatewayOptions{.ping_period = options_.ping_period,
+                              .cluster = cluster_,
+                              .chaos = options_.chaos,
+                              .log = [this](const LogRecord& r) { logs_->take(r); },
+                              .worker_log =
+                                  [this](const std::string& worker, std::vector<LogRecord> records,
+                                         std::uint64_t dropped) {
+                                    logs_->take_pong(worker, std::move(records), dropped);
+                                  }});
   if (auto opened = open_ports(backend); !opened) return opened;
   {
     const std::lock_guard lock(mutex_);
@@ -238,14 +244,16 @@ Result<void> Master::Impl::start_instances(const instances::BackendDescription& 
   control.output = [this](const LogRecord& record) {
     logs_->take_output(record.worker, record.text);
   };
-  control.start_in_process = [this](const instances::LaunchSpec& spec,
-                                    instances::OnInstanceEnd) -> Result<std::shared_ptr<void>> {
+  control.start_in_process = [this](
+                                 const instances::LaunchSpec& spec,
+                                 instances::OnInstanceEnd on_end) -> Result<std::shared_ptr<void>> {
     runtime::InProcessWorkerOptions worker;
     worker.name = spec.name;
     worker.slots = options_.slots_per_worker;
     worker.producers = options_.producers;
     worker.data_dir = data_dir_.path() / "workers" / spec.name;
     worker.log = [this, name = spec.name](const LogRecord& r) { logs_->take_from(name, r); };
+    worker.on_end = std::move(on_end);
     runtime::MemoryLink link = runtime::make_memory_link();
     auto started = runtime::InProcessWorker::start(std::move(worker), std::move(link.worker_end),
                                                    *memory_blobs_);
@@ -388,8 +396,7 @@ void Master::Impl::store_picture(const core::State& state, const core::StorePict
   jobs_->post([this, action, recorded](std::stop_token stop) {
     auto stored = fetch_picture(action, recorded, std::move(stop));
     if (stored) {
-      loop_->post(
-          core::PictureStored{action.execution, action.task, action.sha256, action.bytes});
+      loop_->post(core::PictureStored{action.execution, action.task, action.sha256, action.bytes});
     } else {
       loop_->post(core::PictureLost{action.execution, action.task, stored.error().message});
     }

@@ -177,6 +177,21 @@ TEST_CASE("flags are checked") {
   CHECK(start.config.gce_zone == "z");
 }
 
+TEST_CASE("chaos: by default a worker kills itself, and an unknown kind is named") {
+  Start start;
+  REQUIRE(start.load({"--chaos", "10"}, false) == "");
+  CHECK(chaos_options(start.config).value() ==
+        ChaosOptions{10, std::chrono::seconds(20), {ChaosKind::kExit}, 0});
+  REQUIRE(start.load({"--chaos-interval-seconds", "0.5", "--chaos-kinds", "drop,diskFull"},
+                     false) == "");
+  const ChaosOptions chaos = chaos_options(start.config).value();
+  CHECK(chaos.interval == std::chrono::milliseconds(500));
+  CHECK(chaos.kinds == std::vector{ChaosKind::kDrop, ChaosKind::kDiskFull});
+  start.config.chaos_kinds = {"drop", "flood"};
+  CHECK(chaos_options(start.config).error().message ==
+        "chaosKinds names \"flood\", which is none of exit, drop, delay, fail, diskFull");
+}
+
 TEST_CASE("names in their three spellings differ from each other") {
   MasterConfig config;
   std::set<std::string> flags;
@@ -208,7 +223,7 @@ TEST_CASE("every default is one that the table accepts") {
 TEST_CASE("the library's options") {
   Start start;
   CHECK(start.load({"--data-dir", "/d", "--static-instance-size", "3", "--manage-interval", "0.5",
-                    "--max-parallel", "64"},
+                    "--max-parallel", "64", "--orphan-timeout", "7.5", "--disable-zombie-destroy"},
                    false) == "");
   Result<MasterOptions> options = master_options(start.config, "/bin/server", {});
   REQUIRE(options.ok());
@@ -216,6 +231,8 @@ TEST_CASE("the library's options") {
   CHECK(options->instances == 3);
   CHECK(options->manage_interval == std::chrono::milliseconds(500));
   CHECK(options->limits.max_parallel == 64);
+  CHECK(options->orphan_timeout == std::chrono::milliseconds(7500));
+  CHECK(options->disable_zombie_destroy);
   CHECK(options->port == 5000);
   CHECK(options->worker_command == std::vector<std::string>{"/bin/server", "worker"});
 
