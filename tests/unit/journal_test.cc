@@ -213,7 +213,7 @@ TEST_CASE("snapshots keep what is alive, and replace what is not") {
   Heard heard;
   JournalOptions options = heard.options(directory.path());
   options.snapshot_dead_records = 100;
-  options.snapshot_slice_bytes = 1000;
+  options.snapshot_slice_bytes = 8000;
   {
     const Opened opened = reopen(options);
     opened.journal->start();
