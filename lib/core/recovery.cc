@@ -125,7 +125,9 @@ void Decision::adopt(const std::vector<std::pair<WorkerId, const WorkerReport*>>
   // Merging that goes on needs its inputs counted, so it comes last.
   std::vector<std::pair<WorkerId, const KeptResult*>> kept;
   std::vector<std::pair<WorkerId, const UnansweredTask*>> running;
+  std::set<std::pair<WorkerId, TaskId>> known;  // that run there already
   for (const auto& [worker, report] : reports) {
+    for (const Task& task : state.workers.at(worker).tasks) known.emplace(worker, task.id);
     for (const SessionId session : report->sessions) adopt_session(worker, session);
     for (const KeptResult& result : report->kept) kept.emplace_back(worker, &result);
     for (const UnansweredTask& task : report->running) running.emplace_back(worker, &task);
@@ -143,11 +145,7 @@ void Decision::adopt(const std::vector<std::pair<WorkerId, const WorkerReport*>>
     if (!adopt_kept(worker, *result)) drops[worker].push_back(result->made_by.task);
   }
   for (const auto& [worker, task] : running) {
-    const auto& tasks = state.workers.at(worker).tasks;
-    if (std::any_of(tasks.begin(), tasks.end(),
-                    [&, id = task->task](const Task& t) { return t.id == id; })) {
-      continue;
-    }
+    if (known.count({worker, task->task}) != 0) continue;
     if (adopt_running(worker, *task)) {
       changed.insert(task->execution);
     } else {
