@@ -8,22 +8,11 @@
 // up. Compared in the same run with the links alone: as many, between two processes
 // as well, with a ping in flight each and nothing behind them.
 
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdint>
-#include <cstdlib>
-#include <functional>
-#include <iostream>
 #include <memory>
-#include <new>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <thread>
 #include <utility>
@@ -32,160 +21,25 @@
 
 #include <francine/francine.h>
 
+#include "answering_workers.h"
 #include "base/crypto.h"
-#include "image/picture.h"
 #include "net/cluster_keys.h"
 #include "net/frame_connection.h"
 #include "net/io_thread.h"
 #include "net/rpc_listener.h"
 #include "report.h"
-#include "runtime/partial_store.h"
-#include "runtime/resource_server.h"
 #include "runtime/tcp_link.h"
 
 namespace {
 
 using namespace francine;
+using bench::kParallel;
+using bench::kWorkers;
+using bench::wait_until;
+using bench::WorkerProcess;
 
-constexpr std::uint32_t kWorkers = 1'000;
-constexpr std::uint32_t kParallel = 256;
-constexpr int kExecutionsAtATime = 16;
-constexpr int kExecutionsPerSession = 1'000;
 constexpr auto kWarmUp = std::chrono::seconds(1);
 constexpr auto kSeconds = std::chrono::seconds(10);
-constexpr const char* kSettings = R"({"width": 64, "height": 64})";
-
-// What the processes share: written by the workers, read by the master.
-struct Shared {
-  std::atomic<std::uint64_t> answered{0};  ///< tasks
-  std::atomic<std::uint64_t> reductions{0};
-};
-
-Shared& shared_memory() {
-  void* memory =
-      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  return *new (memory) Shared;
-}
-
-std::shared_ptr<const EncodedImage> blank_picture() {
-  image::Partial partial{.sum = Image({64, 64}), .weight = 1, .shares = {0, 1}};
-  return std::make_shared<const EncodedImage>(image::encode_picture(partial, Format::kPng).value());
-}
-
-// The other process: all workers, on one thread, and one resource port for all.
-class Workers {
- public:
-  Workers(std::uint16_t port, const std::string& secret, Shared& shared)
-      : shared_(shared), keys_(secret), picture_(blank_picture()) {
-    sha256_ = base::sha256_hex(picture_->bytes);
-    runtime::ResourceServerOptions server;
-    server.partials = &store_;
-    server_ = runtime::ResourceServer::start(server, keys_).value();
-    links_.reserve(kWorkers);
-    for (std::uint32_t i = 0; i < kWorkers; ++i) add_worker(i, port);
-  }
-
- private:
-  void add_worker(std::uint32_t number, std::uint16_t port) {
-    runtime::TcpMasterLinkOptions options;
-    options.port = port;
-    auto& link =
-        *links_.emplace_back(std::make_unique<runtime::TcpMasterLink>(io_, options, keys_));
-    runtime::TcpMasterLinkEvents events;
-    events.on_message = [this, &link](runtime::MasterMessage&& message) {
-      answer(link, std::move(message));
-    };
-    events.on_lost = [](const std::string& reason) { fail(reason); };
-    events.on_ended = [](const Error& error) { fail(error.message); };
-    events.on_note = [](LogLevel, const std::string&) {};
-    events.make_join = [this, number] {
-      runtime::Join join;
-      join.name = "worker-" + std::to_string(number);
-      join.life = base::random_hex(16);
-      join.arithmetic = "none";
-      join.endpoint = runtime::endpoint_of("127.0.0.1", server_->port());
-      join.partial_budget_bytes = std::uint64_t{1} << 40;
-      return join;
-    };
-    link.start(std::move(events));
-  }
-
-  void answer(runtime::TcpMasterLink& link, runtime::MasterMessage&& message) {
-    if (const auto* run = std::get_if<core::RunTask>(&message)) {
-      for (const TaskId dropped : run->drop) store_.drop(dropped);
-      core::TaskFinished finished;
-      finished.task = run->task;
-      finished.bytes = 64 * 64 * 16;
-      if (run->finish) {
-        finished.sha256 = sha256_;
-        core::KeptResult kept;
-        kept.made_by.task = run->task;
-        kept.made_by.session = run->session_id;
-        store_.put(std::move(kept), picture_);
-      }
-      link.send(finished);
-      shared_.answered.fetch_add(1, std::memory_order_relaxed);
-      if (run->kind == TaskKind::kReduce)
-        shared_.reductions.fetch_add(1, std::memory_order_relaxed);
-    } else if (const auto* drop = std::get_if<core::DropPartials>(&message)) {
-      for (const TaskId dropped : drop->partials) store_.drop(dropped);
-    } else if (std::get_if<runtime::Ping>(&message) != nullptr) {
-      link.send(runtime::Pong{});
-    }
-  }
-
-  [[noreturn]] static void fail(const std::string& reason) {
-    std::cerr << "bench-tasks: a worker's link: " << reason << '\n';
-    std::_Exit(1);
-  }
-
-  Shared& shared_;
-  const net::ClusterKeys keys_;
-  const std::shared_ptr<const EncodedImage> picture_;
-  std::string sha256_;
-  runtime::PartialStore store_;
-  std::unique_ptr<runtime::ResourceServer> server_;
-  net::IoThread io_;
-  std::vector<std::unique_ptr<runtime::TcpMasterLink>> links_;
-};
-
-// The workers in a process of their own, which has no threads when it is forked and
-// waits for the port that they shall dial. Ends with the object.
-class WorkerProcess {
- public:
-  WorkerProcess(const std::string& secret, Shared& shared) {
-    if (pipe(pipe_) != 0) throw std::runtime_error("no pipe");
-    pid_ = fork();
-    if (pid_ < 0) throw std::runtime_error("no process");
-    if (pid_ > 0) return;
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    std::uint16_t port = 0;
-    if (read(pipe_[0], &port, sizeof(port)) == sizeof(port)) {
-      const Workers workers(port, secret, shared);
-      while (true) pause();
-    }
-    std::_Exit(1);
-  }
-  ~WorkerProcess() {
-    kill(pid_, SIGKILL);
-    waitpid(pid_, nullptr, 0);
-    close(pipe_[0]);
-    close(pipe_[1]);
-  }
-  WorkerProcess(const WorkerProcess&) = delete;
-  WorkerProcess& operator=(const WorkerProcess&) = delete;
-
-  void dial(std::uint16_t port) {
-    if (write(pipe_[1], &port, sizeof(port)) != sizeof(port)) {
-      throw std::runtime_error("the workers have ended");
-    }
-  }
-
- private:
-  int pipe_[2] = {-1, -1};
-  pid_t pid_ = 0;
-};
 
 // The other ends of the links, each with one ping in flight.
 class Pinger {
@@ -241,10 +95,6 @@ class Pinger {
   std::atomic<std::uint64_t> pongs_{0};
 };
 
-void wait_until(const std::function<bool()>& predicate) {
-  while (!predicate()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-}
-
 double round_trips_a_second(WorkerProcess& workers, const std::string& secret) {
   Pinger pinger(secret);
   workers.dial(pinger.port());
@@ -255,24 +105,8 @@ double round_trips_a_second(WorkerProcess& workers, const std::string& secret) {
   return static_cast<double>(pinger.pongs() - before) / seconds;
 }
 
-// Executions one after another, until told to stop; how many.
-std::uint64_t keep_busy(Master& master, const std::atomic<bool>& stop) {
-  std::uint64_t finished = 0;
-  while (!stop) {
-    const Session session = master.create_session({.producer = "ao"}).value();
-    for (int i = 0; i < kExecutionsPerSession && !stop; ++i) {
-      const auto execution =
-          session.create_execution({.parallel = kParallel, .update = kSettings}).value();
-      execution.wait().value();
-      ++finished;
-    }
-    session.remove().value();
-  }
-  return finished;
-}
-
 void run() {
-  Shared& shared = shared_memory();
+  bench::Shared& shared = bench::shared_memory();
   const std::string secret = base::random_hex(32);
   // Before this process has threads.
   auto pinged = std::make_unique<WorkerProcess>(secret, shared);
@@ -285,26 +119,13 @@ void run() {
   workers->dial(master->info().port);
   wait_until([&] { return master->info().workers == kWorkers; });
 
-  std::atomic<bool> stop{false};
-  std::atomic<std::uint64_t> executions{0};
-  std::vector<std::jthread> clients;
-  for (int i = 0; i < kExecutionsAtATime; ++i) {
-    clients.emplace_back([&] { executions += keep_busy(*master, stop); });
-  }
-  std::this_thread::sleep_for(kWarmUp);
-  const std::uint64_t answered_before = shared.answered;
-  const std::uint64_t reductions_before = shared.reductions;
-  const double seconds = bench::seconds_of([] { std::this_thread::sleep_for(kSeconds); });
-  const std::uint64_t answered = shared.answered - answered_before;
-  const std::uint64_t reductions = shared.reductions - reductions_before;
-  stop = true;
-  clients.clear();
+  const bench::Rate rate = bench::rate_of(*master, shared, kWarmUp, kSeconds);
   workers.reset();
 
-  bench::Report("tasks", static_cast<double>(answered) / seconds, "tasks a second")
-      .with("reductions_per_s", static_cast<double>(reductions) / seconds)
+  bench::Report("tasks", rate.tasks, "tasks a second")
+      .with("reductions_per_s", rate.reductions)
       .with("round_trips_of_links_alone_per_s", round_trips)
-      .with("executions", executions.load())
+      .with("executions", rate.executions)
       .with("workers", kWorkers)
       .with("parallel", kParallel)
       .print();
