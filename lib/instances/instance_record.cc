@@ -1,6 +1,7 @@
 #include "instances/instance_record.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +26,10 @@ namespace fs = std::filesystem;
 constexpr std::string_view kTitle = "francine instance 1";
 constexpr std::size_t kMaxRecordBytes = 4096;
 constexpr ProcessStat kEnded{.state = 'X'};
+/// A process that was recorded but has not begun its program yet has still the
+/// environment of its master. It has a second for that, at a look each 10 ms.
+constexpr int kLooks = 100;
+constexpr int kLookPeriodMs = 10;
 
 /// Takes the line "key value" off the text, or "value" where key is empty.
 std::optional<std::string> take_line(std::string_view& text, std::string_view key) {
@@ -97,6 +102,11 @@ base::UniqueFd open_process(pid_t pid) {
   return base::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
 }
 
+bool ended_within(const base::UniqueFd& handle, int milliseconds) {
+  pollfd descriptor{.fd = handle.get(), .events = POLLIN, .revents = 0};
+  return ::poll(&descriptor, 1, milliseconds) > 0;
+}
+
 std::optional<LivingInstance> find_process(const InstanceRecord& record,
                                            const fs::path& directory) {
   // First the handle: what is true of the id afterwards, as long as the process that
@@ -109,8 +119,11 @@ std::optional<LivingInstance> find_process(const InstanceRecord& record,
       stat->group != record.pid) {
     return std::nullopt;
   }
-  const std::vector<std::string> environment = process_environment(record.pid);
-  if (value_of(environment, kTokenVariable) != record.token) return std::nullopt;
+  std::vector<std::string> environment = process_environment(record.pid);
+  for (int looks = 1; value_of(environment, kTokenVariable) != record.token; ++looks) {
+    if (looks == kLooks || ended_within(living.handle, kLookPeriodMs)) return std::nullopt;
+    environment = process_environment(record.pid);
+  }
   living.secret = value_of(environment, kSecretVariable);
   living.arguments = process_arguments(record.pid);
   living.record = record;

@@ -20,6 +20,9 @@
 //                    lets instances outlive it that are recorded in DIRECTORY: takes those
 //                    that are there, or starts instance 1 with ARGUMENTS; prints a line
 //                    when it has done so; runs until killed
+//     late FROM TOKEN FIFO
+//                    when a line comes from the FIFO FROM, becomes "run FIFO" with TOKEN in
+//                    its environment
 //     gated PROGRAM REPORT
 //                    starts PROGRAM so that it outlives this process, prints its process id
 //                    when it is to be recorded, and is killed then
@@ -39,6 +42,7 @@
 #include <string_view>
 #include <vector>
 
+#include "instances/instance_record.h"
 #include "instances/spawn.h"
 #include "instances/table.h"
 
@@ -143,6 +147,14 @@ int outlived(const char* self, const char* directory, std::vector<std::string> a
   run_until_killed();
 }
 
+int late(const char* self, const char* from, const char* token, const char* fifo) {
+  std::string line;
+  std::ifstream(from) >> line;
+  ::setenv(francine::instances::kTokenVariable, token, 1);
+  ::execl(self, self, "run", fifo, nullptr);
+  return 1;
+}
+
 int gated(const char* program, const char* report_file) {
   using namespace francine;
   instances::SpawnRequest request;
@@ -191,6 +203,7 @@ int main(int argc, char** argv) {
   if (role == "orphan") return family(value, false);
   if (role == "echo" && argc > 3) return echo(value, argv[3]);
   if (role == "outlived") return outlived(argv[0], value, {argv + 3, argv + argc});
+  if (role == "late" && argc > 4) return late(argv[0], value, argv[3], argv[4]);
   if (role == "gated" && argc > 3) return gated(value, argv[3]);
   if (role == "master") return master(argv[0], value);
   return 2;

@@ -286,6 +286,22 @@ TEST_CASE("a process that has a dead worker's id is never touched") {
   CHECK(stranger.lives() != found);
 }
 
+TEST_CASE("a worker is found that had not begun its program when its master was killed") {
+  Place place;
+  const fs::path from = place.root.path() / "from";
+  REQUIRE(::mkfifo(from.c_str(), 0600) == 0);
+  const std::string token = "0123456789abcdef0123456789abcdef";
+  Program worker({kHelper, "late", from.string(), token, place.line.path().string()});
+  const auto record =
+      make_record({.id = kOne, .name = "w", .secret = {}, .arguments = {}}, worker.pid(), token);
+  REQUIRE(record.ok());
+  fs::create_directories(place.one);
+  REQUIRE(write_record(place.one, *record));
+  std::ofstream(from) << "now" << std::endl;
+  Heir heir(place.instances);
+  CHECK(heir.recovered.size() == 1);
+}
+
 TEST_CASE("a record that is none names nobody") {
   const Place place;
   fs::create_directories(place.one);
