@@ -265,8 +265,15 @@ void carry_out(State& state, const Restarted& record) {
     execution.started = true;
     refresh_produce_work(state, id, execution);
   });
-  state.recovers_until = state.members.empty() ? 0 : record.at + state.policy.recovery_time;
+  state.restart_safe = !state.policy.journalled;
+  if (!state.members.empty()) {
+    state.recovers_until = record.at + state.policy.recovery_time;
+  } else {
+    state.recovers_until = state.restart_safe ? 0 : std::max<Timestamp>(record.at, 1);
+  }
 }
+
+void carry_out(State& state, const RestartSafe&) { state.restart_safe = true; }
 
 void carry_out(State& state, const MemberAdded& record) { state.members.insert(record.name); }
 

@@ -102,6 +102,10 @@ struct MemberRemoved {
 
 // --- Records: soft --------------------------------------------------------------
 
+/// Restarted is safe: no later life of the master will give the ids of this one again.
+/// Until then it goes on recovering, and gives none.
+struct RestartSafe {};
+
 /// Its creation is safe: its shares may be given to workers.
 struct ExecutionStarted {
   ExecutionId execution{};
@@ -214,11 +218,12 @@ struct Ticked {
   Timestamp at = 0;
 };
 
-using Record = std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded,
-                            Restarted, MemberAdded, MemberRemoved, ExecutionStarted, WorkerAdded,
-                            WorkerRemoved, WorkerSeen, WorkerStands, WorkerSetAside, SessionKept,
-                            ReportTaken, ReportAmended, Recovered, WorkerPinged, TaskPlaced,
-                            TaskCounted, TaskEnded, PartialLost, PictureDropped, DropsSent, Ticked>;
+using Record =
+    std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded, Restarted,
+                 MemberAdded, MemberRemoved, RestartSafe, ExecutionStarted, WorkerAdded,
+                 WorkerRemoved, WorkerSeen, WorkerStands, WorkerSetAside, SessionKept, ReportTaken,
+                 ReportAmended, Recovered, WorkerPinged, TaskPlaced, TaskCounted, TaskEnded,
+                 PartialLost, PictureDropped, DropsSent, Ticked>;
 
 /// Whether the journal keeps it. The others are rebuilt from what workers report.
 constexpr bool is_durable(const Record& record) {

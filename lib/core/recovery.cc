@@ -63,7 +63,7 @@ void Decision::on(const Restart& event) {
 }
 
 void Decision::end_recovery_in_time() {
-  if (state.recovers_until == 0) return;
+  if (state.recovers_until == 0 || !state.restart_safe) return;
   const bool all =
       std::all_of(state.members.begin(), state.members.end(),
                   [&](const std::string& name) { return state.worker_names.count(name) != 0; });

@@ -113,6 +113,10 @@ void Decision::on(const CancelExecution& event) {
 }
 
 void Decision::on(const Committed& event) {
+  if (!state.restart_safe && event.records != 0) {
+    record(RestartSafe{});
+    end_recovery_in_time();
+  }
   while (!state.not_started.empty() && state.not_started.front().first <= event.records) {
     record(ExecutionStarted{state.not_started.front().second});
   }

@@ -158,6 +158,7 @@ void put(Text& text, const Restarted& r) {
 
 void put(Text& text, const MemberAdded& r) { (text << "MemberAdded").quoted(r.name); }
 void put(Text& text, const MemberRemoved& r) { (text << "MemberRemoved").quoted(r.name); }
+void put(Text& text, const RestartSafe&) { text << "RestartSafe"; }
 void put(Text& text, const ExecutionStarted& r) { text << "ExecutionStarted" << r.execution; }
 
 void put(Text& text, const WorkerStands& r) {

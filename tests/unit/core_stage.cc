@@ -315,6 +315,7 @@ void Stage::crash(const Words& words) {
   }
   names_.clear();
   step(Restart{"farm", {}});
+  if (policy.journalled && words.number_or("committed", 1) != 0) step(Committed{1});
 }
 
 void Stage::plan() {

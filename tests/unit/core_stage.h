@@ -27,7 +27,8 @@
 //     committed                      all durable records are safe
 //     begin                          the master begins to decide, as part of a cluster
 //     crash safe=3                   it begins again with its first durable records,
-//                                    by default all
+//                                    by default all; with committed=0 the record of
+//                                    that is not yet safe
 //     show                           what the master knows: dump() of the state
 //
 // w1, s1, e1 and t1 are ids: what they name may never have existed. The n-th
