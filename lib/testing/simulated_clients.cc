@@ -1,5 +1,6 @@
 #include "testing/simulated_clients.h"
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -34,11 +35,10 @@ void SimulatedClients::start() {
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     sessions_[i].name = "session" + std::to_string(i);
     sessions_[i].recorded = !world_.chance(options.unrecorded);
-    create_session(i);
+    // Some late, so that they might get ids that others had before the master died.
+    world_.after(world_.chance(0.5) ? 0 : world_.some(arrivals), [this, i] { create_session(i); });
     if (world_.chance(options.deleted)) {
-      world_.after(world_.some(2 * arrivals), [this, i] {
-        if (sessions_[i].exists && !sessions_[i].deleting) remove_session(i);
-      });
+      world_.after(world_.some(2 * arrivals), [this, i] { remove_session(i); });
     }
   }
   for (std::uint32_t i = 0; i < options.executions; ++i) {
@@ -97,14 +97,19 @@ void SimulatedClients::session_answered(std::size_t which, const Answer* answer)
 
 void SimulatedClients::remove_session(std::size_t which) {
   Session& session = sessions_[which];
+  if (!session.exists || session.deleting) return;
   session.deleting = true;
-  if (is_lost(session)) {
-    session.exists = false;
+  witness_.asked_to_delete(session.id);
+  ask_to_delete(which);
+}
+
+void SimulatedClients::ask_to_delete(std::size_t which) {
+  if (is_lost(sessions_[which])) {
+    sessions_[which].exists = false;
     return;
   }
-  witness_.asked_to_delete(session.id);
-  master_.ask(DeleteSession{{}, session.id}, [this, which](const Answer* answer) {
-    if (is_unknown(answer)) return again([this, which] { remove_session(which); });
+  master_.ask(DeleteSession{{}, sessions_[which].id}, [this, which](const Answer* answer) {
+    if (is_unknown(answer)) return again([this, which] { ask_to_delete(which); });
     // Not found: it was done before.
     if (!answer->result.ok() && !is(*answer, ErrorCode::kNotFound)) {
       world_.broke("a session was not deleted: " + answer->result.error().message);
@@ -186,7 +191,10 @@ void SimulatedClients::cancel_execution(ExecutionId id, std::size_t session) {
 // --- the end --------------------------------------------------------------------------
 
 bool SimulatedClients::are_done() const {
-  return open_wishes_ == 0 && master_.is_settled() &&
+  const bool deleting = std::any_of(sessions_.begin(), sessions_.end(), [](const Session& session) {
+    return session.deleting && session.exists;
+  });
+  return !deleting && open_wishes_ == 0 && master_.is_settled() &&
          master_.state().totals.running_executions == 0;
 }
 
@@ -201,7 +209,7 @@ std::string SimulatedClients::what_is_open() const {
 
 void SimulatedClients::clean_up() {
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
-    if (sessions_[i].exists && !sessions_[i].deleting) remove_session(i);
+    remove_session(i);
   }
 }
 

@@ -54,6 +54,7 @@ class SimulatedClients {
   void create_session(std::size_t which);
   void session_answered(std::size_t which, const core::Answer* answer);
   void remove_session(std::size_t which);
+  void ask_to_delete(std::size_t which);
   void create_execution(const Wish& wish);
   void execution_answered(const Wish& wish, const core::Answer* answer);
   void execution_exists(const Wish& wish, ExecutionId id);

@@ -150,7 +150,7 @@ void SimulatedMaster::take_turn() {
     if (dies_) return die();
   }
   plan();
-  if (++world_.report.turns == world_.options.master_dies_at_turn) dies_ = true;
+  if (++turns_ == world_.options.master_dies_at_turn) dies_ = true;
   if (dies_) return die();
   // What did not fit goes on in the next turn.
   for (std::size_t i = count; i < taken.size(); ++i) post(std::move(taken[i]));
@@ -170,7 +170,7 @@ void SimulatedMaster::plan() {
     account();
   }
   const std::uint32_t every = world_.options.check_every;
-  if (every != 0 && ++turns_ % every == 0) check_state();
+  if (every != 0 && ++plans_ % every == 0) check_state();
 }
 
 void SimulatedMaster::account() {
@@ -200,8 +200,7 @@ void SimulatedMaster::take(const Record& record) {
   // The journal holds what came before the record at which it dies, and no more.
   if (!is_durable(record) || dies_) return;
   journal_.append(record);
-  ++report.records;
-  if (report.records == world_.options.master_dies_at_record) dies_ = true;
+  if (journal_.total() == world_.options.master_dies_at_record) dies_ = true;
   if (const auto* ended = std::get_if<ExecutionEnded>(&record)) {
     witness_.judge(*ended, replayed_);
     ended_later_.push_back(

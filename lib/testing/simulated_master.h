@@ -37,6 +37,8 @@ class SimulatedMaster {
   std::uint64_t life() const { return life_; }
   /// Of this life; only while it is up.
   const core::State& state() const { return state_; }
+  std::uint64_t turns() const { return turns_; }              ///< taken in all lives
+  std::uint64_t records() const { return journal_.total(); }  ///< durable, of all lives
   /// All that was decided is safe.
   bool is_settled() const { return up_ && journal_.committed() == journal_.appended(); }
 
@@ -129,6 +131,7 @@ class SimulatedMaster {
   std::uint64_t life_ = 0;
   std::shared_ptr<Scheduler> scheduler_;
   std::uint64_t turns_ = 0;
+  std::uint64_t plans_ = 0;
   std::uint64_t next_link_ = 1;
   std::uint64_t next_request_ = 1;
 };

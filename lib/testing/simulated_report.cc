@@ -71,17 +71,22 @@ void SimulatedWorker::lie(WorkerReport& report) {
   }
 }
 
-/// Tasks and results that there never were.
+/// Tasks and results that there never were, some like those that there are.
 void SimulatedWorker::invent(WorkerReport& report) {
+  const std::vector<UnansweredTask> running = report.running;
+  const std::vector<KeptResult> kept = report.kept;
   for (std::uint64_t i = world_.below(4); i < 4; ++i) {
-    const ExecutionId execution{1 + world_.below(world_.options.executions + 1)};
-    ++world_.injected.failures[execution];
+    UnansweredTask task;
+    task.session = SessionId{1 + world_.below(world_.options.sessions + 1)};
+    task.execution = ExecutionId{1 + world_.below(world_.options.executions + 1)};
+    if (!kept.empty() && world_.chance(0.7)) task = kept[world_.below(kept.size())].made_by;
+    if (!running.empty() && world_.chance(0.5)) task = running[world_.below(running.size())];
+    task.task = invented(world_);
+    task.kind = world_.chance(0.7) ? TaskKind::kProduce : TaskKind::kReduce;
+    task.finish = world_.chance(0.2);
+    if (world_.chance(0.8)) task.shares = some_shares(world_);
+    ++world_.injected.failures[task.execution];
     ++world_.injected.losses;
-    const auto kind = world_.chance(0.7) ? TaskKind::kProduce : TaskKind::kReduce;
-    const UnansweredTask task{
-        invented(world_),   SessionId{1 + world_.below(world_.options.sessions + 1)},
-        execution,          kind,
-        world_.chance(0.2), some_shares(world_)};
     if (world_.chance(0.5)) {
       report.running.push_back(task);
     } else {

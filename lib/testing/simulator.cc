@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "testing/simulated_clients.h"
@@ -24,7 +25,8 @@ constexpr Timestamp kDropped = 3'000'000;
 class Simulation {
  public:
   explicit Simulation(const SimulationOptions& options)
-      : world_(options),
+      : settling_time_(kSettles + to_us(options.master_restart) + 20 * to_us(options.delay)),
+        world_(options),
         network_(world_),
         witness_(world_),
         master_(world_, network_, witness_),
@@ -44,24 +46,37 @@ class Simulation {
 
     const SimulationOptions& options = world_.options;
     const Timestamp begins_to_end = to_us(std::max(options.arrival_time, options.fault_time));
-    const Timestamp deadline = begins_to_end + to_us(options.patience);
-    while (!clients_.are_done() && !world_.is_broken()) {
-      if (!world_.run_next(deadline)) world_.broke(clients_.what_is_open());
-    }
+    run_until_done(begins_to_end + to_us(options.patience));
     // What it took; the rest is to see that nothing is left.
     world_.report.virtual_time = std::chrono::microseconds(world_.now());
-    run_until(std::max(world_.now(), to_us(options.fault_time)) + settling_time());
+    run_until(to_us(options.fault_time));
+    deaths_ = world_.report.master_deaths;
+    settle(settling_time_);
     check_workers();
     clients_.clean_up();
-    run_until(world_.now() + kDropped + 10 * to_us(options.delay));
+    run_until_done(world_.now() + settling_time_);
+    world_.report.records = master_.records();
+    world_.report.turns = master_.turns();
+    settle(kDropped + 10 * to_us(options.delay));
     check_workers();
     check_at_end();
     return world_.report;
   }
 
  private:
-  Timestamp settling_time() const {
-    return kSettles + to_us(world_.options.master_restart) + 20 * to_us(world_.options.delay);
+  void run_until_done(Timestamp deadline) {
+    while (!clients_.are_done() && !world_.is_broken()) {
+      if (!world_.run_next(deadline)) world_.broke(clients_.what_is_open());
+    }
+  }
+
+  /// Waits so long; or for the whole settling time if the master dies meanwhile, or did
+  /// while the sessions were deleted.
+  void settle(Timestamp time) {
+    run_until(world_.now() + time);
+    while (std::exchange(deaths_, world_.report.master_deaths) != world_.report.master_deaths) {
+      run_until(world_.now() + settling_time_);
+    }
   }
 
   void run_until(Timestamp end) {
@@ -93,6 +108,8 @@ class Simulation {
     }
   }
 
+  const Timestamp settling_time_;
+  std::uint64_t deaths_ = 0;
   SimulatedWorld world_;
   SimulatedNetwork network_;
   SimulatedWitness witness_;
@@ -136,14 +153,15 @@ SimulationOptions random_simulation(std::uint64_t seed) {
   options.faults.stalls_per_minute = often(1);
   options.faults.broken = often(0.2);
   options.unrecorded = often(0.5);
+  options.arrival_time = std::chrono::seconds(10 + below(110));
   options.orphan_time = std::chrono::seconds(20 + below(600));
   options.master_restart = std::chrono::milliseconds(1 + below(60'000));
   options.faults.partitions_per_minute = often(1);
   options.faults.lies = often(0.3);
   options.faults.from_elsewhere = often(0.5);
   options.faults.master_deaths_per_minute = often(2);
-  options.faults.slow_syncs = often(0.1);
-  options.faults.disk_full_per_minute = often(0.5);
+  options.faults.slow_syncs = often(0.3);
+  options.faults.disk_full_per_minute = often(1);
   return options;
 }
 
