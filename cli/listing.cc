@@ -148,11 +148,12 @@ int list_workers(const Context& context) {
     note(context, "There are no workers.");
     return kExitOk;
   }
-  Table table = {{"NAME", "STATE", "BUSY", "SESSIONS", "ADDRESS"}};
+  Table table = {{"NAME", "STATE", "BUSY", "SESSIONS", "HEALTH", "ADDRESS"}};
   for (const WorkerInfo& one : *workers) {
     table.push_back({one.name, std::string(api::activity_name(one.activity)),
                      std::to_string(one.busy_slots) + "/" + std::to_string(one.slots),
-                     std::to_string(one.cached_sessions), one.endpoint});
+                     std::to_string(one.cached_sessions), std::string(api::health_name(one.health)),
+                     one.endpoint});
   }
   print(table_text(table, output_has_colors()));
   return kExitOk;

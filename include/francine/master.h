@@ -105,6 +105,13 @@ struct MasterOptions {
 
 enum class WorkerActivity : std::uint8_t { kUnused, kProducing, kReducing };
 
+enum class WorkerHealth : std::uint8_t {
+  kAlive,
+  kSuspect,   ///< silent for a while: nothing new is given to it
+  kAway,      ///< its link broke; it has a moment to come back
+  kSetAside,  ///< fails where others do not, or has no space: gets another chance later
+};
+
 struct WorkerInfo {
   std::string name;
   std::string endpoint;  ///< of its resource port
@@ -114,6 +121,8 @@ struct WorkerInfo {
   std::uint32_t busy_slots = 0;
   std::size_t cached_sessions = 0;
   std::uint64_t partial_bytes = 0;  ///< kept there for merging
+  WorkerHealth health = WorkerHealth::kAlive;
+  std::string health_reason;  ///< why it is set aside
 };
 
 struct ClusterInfo {

@@ -109,7 +109,9 @@ std::string workers_json(const std::vector<WorkerInfo>& workers) {
     json.member("cachedSessions", worker.cached_sessions);
     json.member("partialBytes", worker.partial_bytes);
     json.member("address", worker.endpoint);
-    json.member("arithmetic", worker.arithmetic).end_object();
+    json.member("arithmetic", worker.arithmetic);
+    json.member("health", health_name(worker.health));
+    json.member("healthReason", worker.health_reason).end_object();
   }
   json.end_array().end_object();
   return text;
@@ -196,6 +198,20 @@ std::string_view activity_name(WorkerActivity activity) {
       break;
   }
   return "REDUCING";
+}
+
+std::string_view health_name(WorkerHealth health) {
+  switch (health) {
+    case WorkerHealth::kAlive:
+      return "alive";
+    case WorkerHealth::kSuspect:
+      return "suspect";
+    case WorkerHealth::kAway:
+      return "away";
+    case WorkerHealth::kSetAside:
+      break;
+  }
+  return "setAside";
 }
 
 std::string_view state_name(ExecutionState state) {

@@ -29,7 +29,7 @@ std::string session_page_json(const SessionPage& page);
 /// {"executions": [as execution_json(), ...], "next": position}
 std::string execution_page_json(const ExecutionPage& page);
 /// {"workers": [{"name", "state", "slots", "busySlots", "cachedSessions",
-/// "partialBytes", "address", "arithmetic"}, ...]}
+/// "partialBytes", "address", "arithmetic", "health", "healthReason"}, ...]}
 std::string workers_json(const std::vector<WorkerInfo>& workers);
 std::string cluster_json(const ClusterInfo& info, std::string_view version);
 
@@ -55,6 +55,8 @@ std::string_view content_type(Format format);
 std::string_view state_name(ExecutionState state);
 /// "UNUSED", "PRODUCING", "REDUCING", as the original has them.
 std::string_view activity_name(WorkerActivity activity);
+/// "alive", "suspect", "away", "setAside".
+std::string_view health_name(WorkerHealth health);
 
 }  // namespace francine::api
 

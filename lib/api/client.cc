@@ -380,6 +380,10 @@ Result<std::vector<WorkerInfo>> read_workers(const std::string& answer) {
     one.text("arithmetic", worker.arithmetic);
     one.word("state", worker.activity, activity_name,
              {WorkerActivity::kUnused, WorkerActivity::kProducing, WorkerActivity::kReducing});
+    one.word("health", worker.health, health_name,
+             {WorkerHealth::kAlive, WorkerHealth::kSuspect, WorkerHealth::kAway,
+              WorkerHealth::kSetAside});
+    one.text("healthReason", worker.health_reason);
     one.number("slots", worker.slots);
     one.number("busySlots", worker.busy_slots);
     one.number("cachedSessions", worker.cached_sessions);

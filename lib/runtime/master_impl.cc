@@ -81,8 +81,22 @@ bool is_heartbeat(const core::Record& record) {
          std::holds_alternative<core::DropsSent>(record);
 }
 
+WorkerHealth health_of(const core::Worker& worker) {
+  switch (worker.standing) {
+    case core::WorkerStanding::kSuspect:
+      return WorkerHealth::kSuspect;
+    case core::WorkerStanding::kAway:
+      return WorkerHealth::kAway;
+    case core::WorkerStanding::kAlive:
+      break;
+  }
+  return worker.set_aside_until == 0 ? WorkerHealth::kAlive : WorkerHealth::kSetAside;
+}
+
 WorkerInfo describe(const core::Worker& worker) {
   WorkerInfo info;
+  info.health = health_of(worker);
+  info.health_reason = worker.set_aside_reason;
   info.name = worker.spec->name;
   info.endpoint = worker.spec->endpoint;
   info.arithmetic = worker.spec->arithmetic;
@@ -293,7 +307,7 @@ void Master::Impl::stop(std::chrono::milliseconds grace) {
     requests_.clear();
   }
   if (control_) control_->stop();
-  gateway_->stop();
+  if (gateway_) gateway_->stop();  // not yet, where the journal was refused
   jobs_->stop();
   resource_server_.reset();
   directory_->stop();

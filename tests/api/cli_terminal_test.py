@@ -43,8 +43,9 @@ class OnTerminal(CliTest):
         return answer["executions"][0]["state"]
 
     def test_the_bar(self):
-        terminal = self.terminal("render", "--parallel", "64", "--width", "400", "--height",
-                                 "400", "-o", "a.png", columns=90)
+        side = str(int(400 / SLOWNESS))
+        terminal = self.terminal("render", "--parallel", "64", "--width", side, "--height", side,
+                                 "-o", "a.png", columns=90)
         self.assertEqual(terminal.wait(), 0, terminal.shown)
         bars = re.findall(r"\r([^\r\n]*)\x1b\[K", terminal.shown)
         self.assertGreater(len([bar for bar in bars if re.match(BAR, bar)]), 1, bars)

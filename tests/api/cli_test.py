@@ -14,7 +14,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from cli import CLI, CliTest
-from harness import SQUARE_OBJ, Server, needs_meshes, png_size
+from harness import SQUARE_OBJ, Server, needs_meshes, png_size, wait_until
 
 LONG = ["--parallel", "20000", "--width", "512", "--height", "512"]
 
@@ -206,6 +206,7 @@ class Commands(OneServer):
         self.assertEqual(len(self.cli("sessions").out.splitlines()), 1002)
 
     def test_a_watched_farm(self):
+        wait_until("both have joined", lambda: self.shared.get("/info").json()["workers"] == 2)
         process = self.start("status", "--watch")
         for _ in range(2):
             self.assertRegex(process.stdout.readline(), rb"^2 workers, 0 of \d+ slots busy, ")

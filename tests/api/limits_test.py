@@ -287,7 +287,7 @@ class Patience(LimitsTest):
         for _ in range(slow):
             clients.append(connect(master.rest))
         wait_until("all executions wait",
-                   lambda: master.get("/info").json()["pendingShares"] == blocked, 60)
+                   lambda: master.get("/info").json().get("pendingShares") == blocked, 60)
 
         stop = threading.Event()
 

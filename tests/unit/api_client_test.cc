@@ -101,6 +101,8 @@ TEST_CASE("lists are read with their elements' own texts") {
   worker.slots = 4;
   worker.busy_slots = 3;
   worker.cached_sessions = 2;
+  worker.health = WorkerHealth::kSetAside;
+  worker.health_reason = "its disk is full";
   const auto workers = read_workers(workers_json({worker, {}}));
   REQUIRE(workers.ok());
   REQUIRE(workers->size() == 2);
@@ -108,6 +110,9 @@ TEST_CASE("lists are read with their elements' own texts") {
   CHECK(workers->front().endpoint == "http://h:1");
   CHECK(workers->front().busy_slots == 3);
   CHECK(workers->front().cached_sessions == 2);
+  CHECK(workers->front().health == WorkerHealth::kSetAside);
+  CHECK(workers->front().health_reason == "its disk is full");
+  CHECK(workers->back().health == WorkerHealth::kAlive);
 }
 
 TEST_CASE("requests that a client writes are those that the server reads") {
