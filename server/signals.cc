@@ -28,6 +28,7 @@ Signals::Signals() {
   signal(SIGINT, SIG_DFL);
   signal(SIGTERM, SIG_DFL);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   const sigset_t set = listened();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
 }

@@ -2,7 +2,8 @@
 //
 // Must be made before any other thread, which inherits that these signals are
 // blocked. (Programs that are started inherit it as well; they make a Signals of
-// their own.) SIGPIPE is ignored: a peer that has gone is an error of write().
+// their own.) SIGPIPE and SIGXFSZ are ignored: a peer that has gone, and a file that
+// may not grow, are errors of write().
 
 #ifndef FRANCINE_SERVER_SIGNALS_H
 #define FRANCINE_SERVER_SIGNALS_H
