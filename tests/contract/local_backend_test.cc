@@ -225,6 +225,8 @@ TEST_CASE("the secret is not in the process list") {
   local.start({"run"});
   const auto started = local.events.wait_started(kOne);
   REQUIRE(started);
+  // The command line shows a moment after the program has begun.
+  REQUIRE(local.events.wait_line("w: ready"));
   const std::string command =
       read_file("/proc/" + std::to_string(started->process_id) + "/cmdline");
   CHECK(command == std::string(FRANCINE_INSTANCE_HELPER) + '\0' + "run" + '\0');
