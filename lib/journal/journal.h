@@ -44,8 +44,9 @@
 // never larger than twice what is alive, and that much more, and each record is copied at
 // most once for every dead one. The copying happens on the journal's thread in slices
 // (snapshot_slice_bytes, each read, checked, written and synced) between two commits: a
-// commit waits for one slice at the most. Rows are removed in slices as well. A snapshot
-// that fails changes nothing and is tried again later.
+// commit waits for one slice at the most. Rows are removed in slices as well, and SQLite's
+// log is moved into the file between commits, 4 MB at a time. A snapshot that fails changes
+// nothing and is tried again later.
 //
 // Thread safety: append() and start(), stop() from one thread at a time; replay() before
 // start(); the rest from any thread. Callbacks come from the journal's thread, in order,

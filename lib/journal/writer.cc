@@ -100,7 +100,8 @@ Result<void> Writer::remove_orphans(const std::vector<std::string>& names) {
 void Writer::close() {
   compaction_.reset();
   insert_.reset();
-  database_.close();
+  // What a failed sync left is not to be taken for written: the next open() sees to it.
+  database_.close(!broken_);
   lock_.reset();
 }
 

@@ -1,5 +1,7 @@
 #include "crash_disk.h"
 
+#include <sqlite3.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <cstring>

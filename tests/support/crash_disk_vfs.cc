@@ -1,5 +1,7 @@
 #include "crash_disk_vfs.h"
 
+#include <sqlite3.h>
+
 #include <atomic>
 #include <cerrno>
 #include <cstring>

@@ -6,9 +6,9 @@
 #include <memory>
 #include <string>
 
-#include <sqlite3.h>
-
 #include "journal/file_system.h"
+
+struct sqlite3_vfs;
 
 namespace francine::testing {
 

@@ -45,7 +45,7 @@ LIBRARIES = {
     "curl": (["lib/net"], False),
     "wslay": (["lib/net"], False),
     "argon2": (["server"], False),
-    "sqlite3": (["lib/journal"], False),
+    "sqlite3": (["lib/journal", "bench"], False),
     "spdlog": (["server"], False),
     "CLI": (["cli"], False),
     "openssl": (["lib/base", "lib/net"], False),
