@@ -15,7 +15,7 @@ build_packages=(
   python3 python3-yaml                        # docs/api/openapi.yaml becomes JSON
 )
 test_packages=(doctest-dev libbenchmark-dev python3-jsonschema python3-websockets node-ws mandoc git
-  procps clang-19 libclang-rt-19-dev)
+  procps iproute2 clang-19 libclang-rt-19-dev)
 
 case "${1-}" in
   build) wanted=("${build_packages[@]}") ;;
