@@ -8,10 +8,14 @@
 // * journal-replay: reading and checking a journal of 10,000 sessions with ten executions
 //   each, as a master does when it starts.
 //
+// The times of the first and the last are those of the thread itself
+// (CLOCK_THREAD_CPUTIME_ID), with the clock on the wall beside them.
+//
 //     bench-journal-append [DIRECTORY]     where the disk is; default: the temporary one
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -69,6 +73,12 @@ std::vector<core::Record> life_of(std::uint64_t id) {
     records.push_back(std::move(ended));
   }
   return records;
+}
+
+double thread_seconds() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
 }
 
 /// A journal in a directory, and waiting for its commits.
@@ -130,11 +140,14 @@ void report_encode(const fs::path& directory) {
   std::vector<std::vector<core::Record>> lives;
   for (std::uint64_t i = 1; i <= kSessions; ++i) lives.push_back(life_of(i));
   std::uint64_t last = 0;
-  const double seconds = bench::seconds_of([&] {
+  const double before = thread_seconds();
+  const double wall = bench::seconds_of([&] {
     for (const auto& records : lives) last = bench.journal().append(records);
   });
+  const double seconds = thread_seconds() - before;
   bench.wait(last);
   bench::Report("journal-encode", 1e6 * seconds / static_cast<double>(last), "us/record")
+      .with("by_the_clock_on_the_wall", 1e6 * wall / static_cast<double>(last))
       .with("records", last)
       .print();
 }

@@ -138,12 +138,18 @@ class Night {
     REQUIRE_MESSAGE(replayed.ok(), replayed.error().message);
     REQUIRE(replayed->seq >= confirmed_);
     REQUIRE(replayed->seq <= tried_);
-    REQUIRE(meaning(found, found.size()) == meaning(all_, replayed->seq));
+    const std::vector<std::string> live = meaning(found, found.size());
+    REQUIRE(live == meaning(all_, replayed->seq));
+    found_records_ = found.size();
+    live_records_ = live.size();
   }
 
   std::size_t confirmed() const { return confirmed_; }
   bool done() const { return done_; }
   int retries() const { return retries_; }
+  /// As of the last check.
+  std::size_t found_records() const { return found_records_; }
+  std::size_t live_records() const { return live_records_; }
 
  private:
   bool open(Writer& writer, std::uint64_t& seq) {
@@ -168,6 +174,8 @@ class Night {
   std::size_t tried_ = 0;
   bool done_ = false;
   int retries_ = 0;
+  std::size_t found_records_ = 0;
+  std::size_t live_records_ = 0;
 };
 
 TEST_CASE("the scenario has what it is for") {
@@ -179,6 +187,7 @@ TEST_CASE("the scenario has what it is for") {
   CHECK(disk.operations() > 200);
   MESSAGE(disk.operations(), " operations");
   night.check_after_crash();
+  CHECK(night.found_records() <= 2 * night.live_records() + 8);
   int snapshots = 0;
   for (const std::string& name : disk.list()) snapshots += name.ends_with(".jsonl") ? 1 : 0;
   CHECK(snapshots == 1);
