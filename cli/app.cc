@@ -207,6 +207,30 @@ void add_sessions(CLI::App& app, Arguments& arguments) {
   add_session(remove, arguments, "the session");
 }
 
+void add_logs(CLI::App& app, Arguments& arguments) {
+  CLI::App* command = add_command(
+      app, arguments, Command::kLogs, "logs",
+      "Show what the farm has logged, the newest records.\n\n"
+      "Of everything that you may see, or of what the options choose. The server keeps as many "
+      "records as fit its memory. With --follow, what comes as well, until Ctrl-C; with --json, an "
+      "object each line then.",
+      "Examples:\n"
+      "  francine logs -f --level warning\n"
+      "  francine logs --execution EXECUTION\n");
+  command->add_option("--execution", arguments.execution, "of this execution")
+      ->type_name("EXECUTION");
+  command->add_option("--session", arguments.session, "of this session and its executions")
+      ->type_name("SESSION");
+  command->add_option("--worker", arguments.worker, "of this worker")->type_name("WORKER");
+  one_of(command->add_option("--level", arguments.level, "this bad, and worse"),
+         {"debug", "info", "warning", "error"});
+  command->add_option("-n,--lines", arguments.lines, "how many records, at first")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000).description(""))
+      ->capture_default_str();
+  command->add_flag("-f,--follow", arguments.follow, "go on with what is logged from now on");
+}
+
 void add_service(CLI::App& app, Arguments& arguments) {
   add_command(app, arguments, Command::kWorkers, "workers", "List the workers of the farm.");
   CLI::App* status = add_command(
@@ -214,6 +238,7 @@ void add_service(CLI::App& app, Arguments& arguments) {
       "Show how busy the farm is.\n\nWith --watch until Ctrl-C: painted anew every second on a "
       "terminal, else a line (with --json an object) each second.");
   status->add_flag("-w,--watch", arguments.watch, "go on, every second");
+  add_logs(app, arguments);
   add_command(app, arguments, Command::kInfo, "info", "Show what the server says of itself.");
   CLI::App* completion = add_command(
       app, arguments, Command::kCompletion, "completion", "Print the completion of a shell.",

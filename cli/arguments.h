@@ -24,6 +24,7 @@ enum class Command : std::uint8_t {
   kWorkers,
   kStatus,
   kInfo,
+  kLogs,
   kCompletion,
 };
 
@@ -59,6 +60,12 @@ struct Arguments {
   std::string user;
   bool password_stdin = false;
   bool show_token = false;
+
+  // Of logs, whose session and execution are above.
+  std::string worker;
+  std::string level;  ///< empty: all
+  std::uint32_t lines = 100;
+  bool follow = false;
 
   bool watch = false;  ///< of status
   std::string shell;   ///< of completion

@@ -35,6 +35,7 @@ int cancel_execution(const Context& context);
 int delete_session(const Context& context);
 int show_status(const Context& context);
 int show_info(const Context& context);
+int show_logs(const Context& context);
 
 // What they share.
 

@@ -43,6 +43,8 @@ int run(const Context& context) {
       return show_status(context);
     case Command::kInfo:
       return show_info(context);
+    case Command::kLogs:
+      return show_logs(context);
     case Command::kCompletion:
       break;
   }

@@ -20,10 +20,6 @@ Result<Picture> wait(const Execution& execution, const Gone& gone) {
   }
 }
 
-Result<std::string> execution_answer(const Execution& execution) {
-  return api::execution_json(execution.info());
-}
-
 /// What is said of a provider of resources that needs somebody's authorization.
 Error unusable_provider(std::string_view provider) {
   if (provider == "dropbox") {
@@ -126,7 +122,7 @@ Result<std::string> Commands::create_execution(const Caller& caller, std::string
                                                const api::Body& body) {
   const Result<Execution> execution = start_execution(caller, session, body);
   if (!execution) return execution.error();
-  return execution_answer(*execution);
+  return describe(*execution);
 }
 
 Result<Picture> Commands::create_execution_and_wait(const Caller& caller, std::string_view session,
@@ -160,7 +156,7 @@ Result<std::string> Commands::get_execution(const Caller& caller, std::string_vi
                                             std::string_view execution) {
   const Result<Execution> found = find_execution(caller, session, execution);
   if (!found) return found.error();
-  return execution_answer(*found);
+  return describe(*found);
 }
 
 Result<Picture> Commands::get_execution_result(const Caller& caller, std::string_view session,

@@ -26,6 +26,7 @@
 #include <francine/master.h>
 #include <francine/result.h>
 
+#include "api/logs.h"
 #include "api/requests.h"
 #include "server/auth.h"
 #include "server/caller.h"
@@ -99,6 +100,17 @@ class Commands {
 
   std::string info() const;
   std::string list_workers() const;
+  /// What was logged that the caller may see: everything, but where users are configured
+  /// only admins see what is about no session, or about somebody else's. A page without
+  /// records is waited for as long as `request` says, unless too many wait already.
+  Result<std::string> list_logs(const Caller& caller, const api::LogRequest& request,
+                                const Gone& gone);
+  /// What comes from now on, or after the query's `after`. See Master::follow_logs().
+  std::unique_ptr<LogFollower> follow_logs(const Caller& caller, LogQuery query,
+                                           std::function<void()> on_new);
+  /// The answer of get_execution.
+  std::string describe(const Execution& execution) const;
+
   /// What the cluster does now. As list_workers(), it waits for the master's loop.
   std::string cluster_state() const;
   /// Grows when cluster_state() would answer something else.
@@ -111,10 +123,12 @@ class Commands {
 
  private:
   Result<Session> find_session(const Caller& caller, std::string_view session);
+  LogQuery visible(const Caller& caller, LogQuery query) const;
 
   Master& master() const { return *served_.load(); }
 
   std::atomic<Master*> served_{nullptr};
+  std::atomic<std::size_t> log_waiters_{0};
   Auth& auth_;
   Limits limits_;
 };

@@ -6,7 +6,6 @@
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
-#include "base/utf8.h"
 #include "net/log_json.h"
 
 namespace francine::server {
@@ -48,31 +47,12 @@ void set_log(LogLevel minimum, LogFormat format) {
   log().format = format;
 }
 
-std::string log_text(const LogRecord& record) {
-  std::string about;
-  const auto add = [&about](std::string_view what, std::string_view name) {
-    if (name.empty()) return;
-    about.append(about.empty() ? " (" : ", ").append(what).append(" ").append(name);
-  };
-  if (record.execution.empty()) {
-    add("session", record.session);
-  } else {
-    add("execution", record.execution);
-  }
-  if (record.task != TaskId{}) add("task", std::to_string(static_cast<std::uint64_t>(record.task)));
-  if (!about.empty()) about += ")";
-  std::string line = net::time_text(record.time_us);
-  line.append(" ").append(net::level_name(record.level)).append(" ");
-  if (!record.worker.empty()) line.append(record.worker).append(": ");
-  return base::printable(line.append(record.text).append(about));
-}
-
 void write_log(const LogRecord& record) {
   Log& all = log();
   const spdlog::level::level_enum level = spdlog_level(record.level);
   if (!all.logger.should_log(level)) return;
   const std::string text =
-      all.format == LogFormat::kJson ? net::log_json(record) : log_text(record);
+      all.format == LogFormat::kJson ? net::log_json(record) : net::log_text(record);
   all.logger.log(level, spdlog::string_view_t(text.data(), text.size()));
 }
 

@@ -1,8 +1,7 @@
 // Where the programs of server/ log to: standard error, a line each. Standard output
 // carries the ready line and what --help prints alone.
 //
-//     text: 2026-01-31T12:00:00.123456Z warning worker-1: a task failed: ... (execution E, task 7)
-//     json: as net/log_json.h says
+// Both formats, for people and as JSON, are those of net/log_json.h.
 //
 // Thread safety: any thread. Lines hold no secrets; nobody passes any.
 
@@ -10,7 +9,6 @@
 #define FRANCINE_SERVER_LOG_H
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include <francine/log.h>
@@ -26,9 +24,6 @@ void set_log(LogLevel minimum, LogFormat format);
 void write_log(const LogRecord& record);
 /// A record of now.
 void log_line(LogLevel level, std::string_view line);
-
-/// The line of format text.
-std::string log_text(const LogRecord& record);
 
 }  // namespace francine::server
 

@@ -284,6 +284,12 @@ void Rest::add_service(bool public_demo) {
       [this](HttpRequest&, const Caller&) { return answer(commands_.info()); });
   add("GET", "/workers", Entry::kToken,
       [this](HttpRequest&, const Caller&) { return answer(commands_.list_workers()); });
+  add("GET", "/logs", Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
+    const Result<api::LogRequest> wanted =
+        api::log_request([&request](std::string_view name) { return request.query(name); });
+    if (!wanted) return refusal(wanted.error());
+    return answer(commands_.list_logs(caller, *wanted, gone_when_disconnected(request)));
+  });
   add("GET", "/openapi.json", Entry::kAnyone,
       [](HttpRequest&, const Caller&) { return answer(std::string(kOpenApi)); });
   add("GET", "/healthz", Entry::kProbe,

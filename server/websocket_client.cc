@@ -37,7 +37,7 @@ struct WebSocketClient::Command {
 
 const WebSocketClient::Command* WebSocketClient::find_command(std::string_view name) {
   using Client = WebSocketClient;
-  static constexpr std::array<Command, 13> kCommands = {{
+  static constexpr std::array<Command, 14> kCommands = {{
       {"getSession", &Client::get_session},
       {"getExecution", &Client::get_execution},
       {"getExecutionResult", &Client::get_execution_result},
@@ -51,6 +51,7 @@ const WebSocketClient::Command* WebSocketClient::find_command(std::string_view n
       {"info", &Client::info, true},
       {"enableStatus", &Client::enable_status},
       {"subscribe", &Client::subscribe},
+      {"unsubscribe", &Client::unsubscribe},
   }};
   const auto found = std::find_if(kCommands.begin(), kCommands.end(),
                                   [&](const Command& command) { return command.name == name; });
@@ -156,7 +157,7 @@ Result<Execution> WebSocketClient::find_execution(const api::Body& body) {
 void WebSocketClient::get_execution(api::Message&& message) {
   const Result<Execution> execution = find_execution(message.body);
   if (!execution) return answer(message.opening, execution.error());
-  answer(message.opening, api::execution_json(execution->info()));
+  answer(message.opening, hub_.commands.describe(*execution));
 }
 
 void WebSocketClient::get_authorize_status(api::Message&& message) {
@@ -347,6 +348,9 @@ void WebSocketClient::send_status(std::string_view body) {
 }
 
 void WebSocketClient::subscribe(api::Message&& message) {
+  const Result<bool> logs = api::wants_logs(message.body);
+  if (!logs) return answer(message.opening, logs.error());
+  if (*logs) return subscribe_logs(std::move(message));
   const Result<Execution> execution = find_execution(message.body);
   if (!execution) return answer(message.opening, execution.error());
   if (subscriptions_.size() >= hub_.options.max_in_flight) {
@@ -377,12 +381,16 @@ bool WebSocketClient::report() {
 
 // --- The connection -----------------------------------------------------------------------
 
-void WebSocketClient::on_drained() { send_pictures(); }
+void WebSocketClient::on_drained() {
+  send_pictures();
+  send_logs();
+}
 
 void WebSocketClient::on_close(net::CloseCode) {
   awaited_.clear();
   ready_.clear();
   subscriptions_.clear();
+  logs_.clear();
   status_opening_.clear();
   hub_.forget(*this);
 }

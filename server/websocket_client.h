@@ -91,6 +91,13 @@ class WebSocketClient final : public net::WebSocketHandler,
     std::uint64_t missed = 0;
   };
 
+  /// Of what is logged.
+  struct LogSubscription {
+    std::string opening;  ///< of its answer
+    std::string pushed;   ///< of what is sent
+    std::unique_ptr<LogFollower> follower;
+  };
+
   static const Command* find_command(std::string_view name);
 
   void take(Result<api::Message> message);
@@ -114,6 +121,9 @@ class WebSocketClient final : public net::WebSocketHandler,
   void info(api::Message&& message);
   void enable_status(api::Message&& message);
   void subscribe(api::Message&& message);
+  void subscribe_logs(api::Message&& message);
+  void unsubscribe(api::Message&& message);
+  void send_logs();
 
   Result<Execution> find_execution(const api::Body& body);
   void await_picture(Execution execution, std::string opening, bool binary);
@@ -137,6 +147,7 @@ class WebSocketClient final : public net::WebSocketHandler,
   bool lacks_status_ = false;
   std::uint64_t missed_statuses_ = 0;
   std::list<Subscription> subscriptions_;
+  std::list<LogSubscription> logs_;
 };
 
 }  // namespace francine::server

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "net/json_writer.h"
+#include "net/log_json.h"
 
 namespace francine::api {
 namespace {
@@ -21,7 +22,20 @@ void write_strings(net::JsonWriter& json, std::string_view name,
   json.end_array();
 }
 
-void write_execution(net::JsonWriter& json, const ExecutionInfo& info) {
+void write_failure(net::JsonWriter& json, const TaskFailure& failure) {
+  json.key("lastFailure").begin_object().member("reason", failure.reason);
+  if (!failure.worker.empty()) json.member("worker", failure.worker);
+  json.key("logs").begin_array();
+  for (const LogRecord& record : failure.logs) {
+    json.begin_object();
+    net::write_log_members(json, record);
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_execution(net::JsonWriter& json, const ExecutionInfo& info,
+                     const std::optional<TaskFailure>& failure = {}) {
   json.begin_object().member("name", info.name).member("sessionName", info.session_name);
   json.key("time").begin_object();
   json.member("fetching", info.times.fetching_ms);
@@ -31,6 +45,7 @@ void write_execution(net::JsonWriter& json, const ExecutionInfo& info) {
   json.member("progress", info.shares_done);
   json.member("finished", info.state != ExecutionState::kRunning);
   if (!info.error.empty()) json.member("error", info.error);
+  if (failure) write_failure(json, *failure);
   json.member("state", state_name(info.state));
   json.member("parallel", info.parallel);
   json.member("seed", info.seed);
@@ -64,10 +79,10 @@ std::string session_json(const SessionInfo& info) {
   return text;
 }
 
-std::string execution_json(const ExecutionInfo& info) {
+std::string execution_json(const ExecutionInfo& info, const std::optional<TaskFailure>& failure) {
   std::string text;
   net::JsonWriter json(text);
-  write_execution(json, info);
+  write_execution(json, info, failure);
   return text;
 }
 

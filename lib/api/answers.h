@@ -11,6 +11,7 @@
 #ifndef FRANCINE_API_ANSWERS_H
 #define FRANCINE_API_ANSWERS_H
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,7 +23,9 @@
 namespace francine::api {
 
 std::string session_json(const SessionInfo& info);
-std::string execution_json(const ExecutionInfo& info);
+/// With `lastFailure`, if there was one.
+std::string execution_json(const ExecutionInfo& info,
+                           const std::optional<TaskFailure>& failure = {});
 /// {"sessions": [{"name", "producer", "format", "userName", "running",
 /// "executionCount", "updateCount"}, ...], "next": position}; no `next` on the last page.
 std::string session_page_json(const SessionPage& page);

@@ -47,8 +47,9 @@ Result<Message> parse_message(std::string_view text) {
     const JsonValue* id = message.body.json.find(name);
     if (id == nullptr) continue;
     if (!id->is(Type::kNumber)) return wrong(name, "a number", id);
-    message.opening.append(",\"").append(name).append("\":").append(id->text);
+    message.ids.append(",\"").append(name).append("\":").append(id->text);
   }
+  message.opening += message.ids;
   return message;
 }
 

@@ -33,6 +33,7 @@ struct Message {
   std::string command;
   /// How each answer to it begins: {"command":"getSession","requestId":1
   std::string opening;
+  std::string ids;  ///< the end of that: ,"requestId":1
   Body body;
 };
 

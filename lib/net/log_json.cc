@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "base/utf8.h"
+
 namespace francine::net {
 namespace {
 
@@ -119,6 +121,25 @@ std::optional<LogRecord> read_log_json(std::string_view text) {
   record.task = TaskId{number_of(document, "task")};
   record.text = text_of(document, "text");
   return record;
+}
+
+std::string log_text(const LogRecord& record) {
+  std::string about;
+  const auto add = [&about](std::string_view what, std::string_view name) {
+    if (name.empty()) return;
+    about.append(about.empty() ? " (" : ", ").append(what).append(" ").append(name);
+  };
+  if (record.execution.empty()) {
+    add("session", record.session);
+  } else {
+    add("execution", record.execution);
+  }
+  if (record.task != TaskId{}) add("task", std::to_string(static_cast<std::uint64_t>(record.task)));
+  if (!about.empty()) about += ")";
+  std::string line = time_text(record.time_us);
+  line.append(" ").append(level_name(record.level)).append(" ");
+  if (!record.worker.empty()) line.append(record.worker).append(": ");
+  return base::printable(line.append(record.text).append(about));
 }
 
 }  // namespace francine::net

@@ -1,5 +1,5 @@
-// Log records as JSON, the one place of their field names: in the log on standard error
-// (logFormat json), in GET /logs, in messages of the WebSocket API.
+// Log records as text. As JSON, this is the one place of their field names: in the log on standard
+// error (logFormat json), in GET /logs, in messages of the WebSocket API.
 //
 //     {"time": "2026-01-31T12:00:00.123456Z", "level": "warning", "worker": "worker-1",
 //      "session": "...", "execution": "...", "task": 7, "text": "..."}
@@ -38,6 +38,10 @@ void write_log_members(JsonWriter& json, const LogRecord& record);
 std::string log_json(const LogRecord& record);
 /// Reads what log_json() writes. Empty: it is something else.
 std::optional<LogRecord> read_log_json(std::string_view text);
+
+/// The record as a line for people, with nothing that a terminal would act on:
+/// 2026-01-31T12:00:00.123456Z warning worker-1: a task failed: ... (execution E, task 7)
+std::string log_text(const LogRecord& record);
 
 }  // namespace francine::net
 

@@ -213,6 +213,30 @@ class Commands(OneServer):
         process.send_signal(signal.SIGINT)
         self.assertEqual(process.wait(60), 0)
 
+    def test_logs(self):
+        session, execution = self.finished()
+        out = self.cli("logs", "--session", session).out
+        self.assertRegex(out, r"^\d{4}-\d\d-\d\dT[0-9:.]{15}Z debug the execution finished "
+                              rf"\(execution {execution}\)\n$")
+        self.assertEqual(self.cli("logs", "--execution", execution).out, out)
+        answer = self.json("logs", "--execution", execution, "--level", "debug")
+        self.assertEqual([record["execution"] for record in answer["logs"]], [execution])
+        self.assertEqual(self.cli("logs", "--execution", execution, "--level", "error").out, "")
+        self.assertEqual(self.cli("logs", "--execution", "nothing").out, "")
+        self.assertEqual(len(self.cli("logs", "-n", "2").out.splitlines()), 2)
+        for arguments in (["--level", "loud"], ["-n", "0"], ["-n", "1001"]):
+            self.cli("logs", *arguments, code=2)
+
+    def test_logs_that_are_followed(self):
+        session, first = self.finished()
+        process = self.start("logs", "--follow", "--json", "--session", session)
+        self.assertEqual(json.loads(process.stdout.readline())["execution"], first)
+        self.cli("render", "--session", session, "--parallel", "1", "-o", "again.png")
+        second = json.loads(process.stdout.readline())["execution"]
+        self.assertEqual(self.json("show", session, second)["state"], "finished")
+        process.send_signal(signal.SIGINT)
+        self.assertEqual(process.wait(60), 0)
+
     def test_names_are_never_paths(self):
         for name in ("..", "a/../../info", "a\nb", "%2e%2e"):
             done = self.cli("delete", name, code=None)

@@ -61,6 +61,11 @@ class Client:
     async def new_session(self, **members):
         return (await self.ask("createSession", producer="ao", **members))["name"]
 
+    async def read_until_answer(self, command, **members):
+        """Asks; what was sent in between is left out."""
+        await self.send(command, **members)
+        return await self.read_until(lambda message: message["command"] == command)
+
     async def read_until(self, predicate):
         while True:
             answer = await self.read()
