@@ -16,6 +16,7 @@
 #include "server/commands.h"
 #include "server/config.h"
 #include "server/log.h"
+#include "server/request_log.h"
 #include "server/rest.h"
 #include "server/roles.h"
 #include "server/signals.h"
@@ -115,13 +116,17 @@ int serve(const MasterConfig& config, Auth& auth, MasterOptions options) {
   Signals signals;
   // It is started when the ports are open: they say 503 while it finds what it had.
   std::unique_ptr<Master> master;
+  RequestLog request_log;
+  const bool logs_requests = config.request_log && !config.data_dir.empty();
   Commands commands(auth, limits(config));
   Access access(access_options(config));
   RestOptions rest_port = rest_options(config);
   rest_port.http.tls = tls->server;
+  if (logs_requests) rest_port.request_log = &request_log;
   Rest rest(commands, auth, access, rest_port);
   WebSocketOptions web_socket_port = web_socket_options(config);
   web_socket_port.socket.tls = tls->server;
+  if (logs_requests) web_socket_port.request_log = &request_log;
   WebSocket web_socket(commands, auth, access, web_socket_port);
   Result<void> opened = rest.start();
   if (opened) opened = web_socket.start();
@@ -133,6 +138,11 @@ int serve(const MasterConfig& config, Auth& auth, MasterOptions options) {
     return fail(usage ? kExitUsage : kExitFailure, started.error().message);
   }
   master = *std::move(started);
+  if (logs_requests) {
+    const auto max_bytes = static_cast<std::uint64_t>(config.max_request_log_bytes);
+    opened = request_log.open(std::filesystem::path(config.data_dir) / "requests.log", max_bytes);
+    if (!opened) return fail(kExitFailure, opened.error().message);
+  }
   commands.serve(*master);
 
   StopRequest stop(*master);

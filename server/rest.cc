@@ -105,12 +105,20 @@ bool is_safe(std::string_view method) {
 
 }  // namespace
 
+net::HttpServerOptions Rest::with_log(net::HttpServerOptions options) const {
+  options.on_refused = [this](const HttpRequest& request, const HttpResponse& response) {
+    log(request, response, {}, std::chrono::microseconds(0));
+  };
+  return options;
+}
+
 Rest::Rest(Commands& commands, Auth& auth, Access& access, const RestOptions& options)
     : commands_(commands),
       auth_(auth),
       access_(access),
       max_body_bytes_(options.max_body_bytes),
-      http_(options.http) {
+      request_log_(options.request_log),
+      http_(with_log(options.http)) {
   add_authentication();
   add_sessions();
   add_executions();
@@ -133,7 +141,9 @@ void Rest::add(std::string_view method, const std::string& pattern, Entry entry,
 }
 
 HttpResponse Rest::enter(HttpRequest& request, Entry entry, const Handler& handler) {
+  const auto began = std::chrono::steady_clock::now();
   const auto host = request.header("Host");
+  std::string user;
   const auto serve = [&]() -> HttpResponse {
     if (const Result<void> known = access_.check_host(host); !known) return refusal(known.error());
     if (!is_safe(request.method())) {
@@ -141,6 +151,7 @@ HttpResponse Rest::enter(HttpRequest& request, Entry entry, const Handler& handl
       if (!ours) return refusal(ours.error());
     }
     const Result<Caller> caller = caller_of(request, entry);
+    if (caller) user = caller->user;
     if (entry != Entry::kProbe) {
       const Result<void> counted =
           access_.count_request(caller ? *caller : Caller{}, request.remote_address());
@@ -154,7 +165,27 @@ HttpResponse Rest::enter(HttpRequest& request, Entry entry, const Handler& handl
   };
   HttpResponse response = serve();
   add_cors(request, response);
+  if (entry != Entry::kProbe) {
+    const auto took = std::chrono::steady_clock::now() - began;
+    log(request, response, user, std::chrono::duration_cast<std::chrono::microseconds>(took));
+  }
   return response;
+}
+
+void Rest::log(const HttpRequest& request, const HttpResponse& response, const std::string& user,
+               std::chrono::microseconds took) const {
+  if (request_log_ == nullptr) return;
+  RequestEntry entry;
+  entry.time_us = log_record(LogLevel::kInfo, {}).time_us - took.count();
+  entry.user = user;
+  entry.address = request.remote_address();
+  entry.interface = "rest";
+  entry.request.append(request.method()).append(" ").append(request.path());
+  entry.status = response.status;
+  entry.microseconds = took.count();
+  entry.bytes = response.bytes ? response.bytes->size() : response.body.size();
+  if (response.status == kCreated) entry.id = api::made_id(response.body);
+  request_log_->add(std::move(entry));
 }
 
 Result<Caller> Rest::caller_of(const HttpRequest& request, Entry entry) const {

@@ -24,6 +24,7 @@
 #include "server/access.h"
 #include "server/auth.h"
 #include "server/commands.h"
+#include "server/request_log.h"
 
 namespace francine::server {
 
@@ -31,7 +32,8 @@ struct RestOptions {
   net::HttpServerOptions http;  ///< without an error_answer of its own
   std::uint64_t max_body_bytes = std::uint64_t{4} << 20;
   std::uint64_t max_resource_bytes = std::uint64_t{16} << 30;
-  bool public_demo = false;  ///< GET / needs no token, users or not
+  bool public_demo = false;           ///< GET / needs no token, users or not
+  RequestLog* request_log = nullptr;  ///< null: none; else it outlives the object
 };
 
 class Rest {
@@ -64,6 +66,9 @@ class Rest {
   void add(std::string_view method, const std::string& pattern, Entry entry, Handler handler,
            std::uint64_t max_body_bytes);
   net::HttpResponse enter(net::HttpRequest& request, Entry entry, const Handler& handler);
+  net::HttpServerOptions with_log(net::HttpServerOptions options) const;
+  void log(const net::HttpRequest& request, const net::HttpResponse& response,
+           const std::string& user, std::chrono::microseconds took) const;
   Result<Caller> caller_of(const net::HttpRequest& request, Entry entry) const;
   void add_cors(const net::HttpRequest& request, net::HttpResponse& response) const;
 
@@ -78,6 +83,7 @@ class Rest {
   Auth& auth_;
   Access& access_;
   const std::uint64_t max_body_bytes_;
+  RequestLog* const request_log_;
   std::map<std::string, std::string> methods_;  ///< of each pattern, for preflights
   net::HttpServer http_;
 };

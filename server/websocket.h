@@ -34,6 +34,7 @@
 #include "server/access.h"
 #include "server/auth.h"
 #include "server/commands.h"
+#include "server/request_log.h"
 
 namespace francine::server {
 
@@ -49,6 +50,7 @@ struct WebSocketOptions {
   std::chrono::milliseconds report_period = std::chrono::milliseconds(50);
   /// How often enableStatus reports although nothing has changed.
   std::chrono::milliseconds status_interval = std::chrono::seconds(10);
+  RequestLog* request_log = nullptr;  ///< null: none; else it outlives the adapter
 };
 
 class WebSocket {

@@ -66,12 +66,13 @@ WebSocketClient::WebSocketClient(WebSocketHub& hub,
 // --- Messages -----------------------------------------------------------------------
 
 void WebSocketClient::on_message(net::WebSocketKind, std::string_view data) {
-  if (data.size() <= kLargeMessageBytes) return take(api::parse_message(data));
+  const auto now = std::chrono::steady_clock::now();
+  if (data.size() <= kLargeMessageBytes) return take(api::parse_message(data), now);
   begin_flight();
-  const bool posted = hub_.pool.post([self = shared_from_this(), text = std::string(data)] {
+  const bool posted = hub_.pool.post([self = shared_from_this(), text = std::string(data), now] {
     auto message = std::make_shared<Result<api::Message>>(api::parse_message(text));
-    self->hub_.io->post([self, message] {
-      self->take(std::move(*message));
+    self->hub_.io->post([self, message, now] {
+      self->take(std::move(*message), now);
       self->end_flight();
     });
   });
@@ -80,33 +81,63 @@ void WebSocketClient::on_message(net::WebSocketKind, std::string_view data) {
   end_flight();
 }
 
-void WebSocketClient::take(Result<api::Message> message) {
+void WebSocketClient::take(Result<api::Message> message,
+                           std::chrono::steady_clock::time_point since) {
   if (connection_->closed()) return;
   if (!message) {
+    api::Message malformed;
+    malformed.since = since;
+    log(malformed, api::http_status(message.error().code), 0, {});
     connection_->send(api::error_json(message.error().message));
     connection_->close(net::CloseCode::kPolicy, message.error().message);
     return;
   }
-  const std::string& opening = message->opening;
-  if (finishing_) return answer(opening, stopping());
+  message->since = since;
+  message->user = caller_ ? caller_->user : std::string();
+  if (finishing_) return answer(*message, stopping());
   const Result<void> counted =
       hub_.access.count_request(caller_.value_or(Caller()), connection_->remote_address());
-  if (!counted) return answer(opening, counted.error());
+  if (!counted) return answer(*message, counted.error());
   const Command* command = find_command(message->command);
   if (command == nullptr) {
-    return answer(opening, Error{ErrorCode::kInvalidArgument, "there is no such command"});
+    return answer(*message, Error{ErrorCode::kInvalidArgument, "there is no such command"});
   }
   if (!caller_ && !command->for_anyone) {
-    return answer(opening, Error{ErrorCode::kUnauthenticated,
-                                 "this needs an authenticated connection; send authenticate, or a "
-                                 "token in the header X-API-Token when connecting"});
+    return answer(*message, Error{ErrorCode::kUnauthenticated,
+                                  "this needs an authenticated connection; send authenticate, or a "
+                                  "token in the header X-API-Token when connecting"});
   }
   (this->*command->run)(*std::move(message));
 }
 
-void WebSocketClient::answer(std::string_view opening, const Answer& result) {
-  connection_->send(result ? api::answer(opening, *result)
-                           : api::error_answer(opening, result.error().message));
+void WebSocketClient::answer(const api::Message& message, const Answer& result) {
+  if (result) {
+    const bool made = message.command == "createSession";
+    log(message, 200, result->size(), made ? api::made_id(*result) : std::string_view());
+    connection_->send(api::answer(message.opening, *result));
+  } else {
+    log(message, api::http_status(result.error().code), 0, {});
+    connection_->send(api::error_answer(message.opening, result.error().message));
+  }
+}
+
+void WebSocketClient::log(const api::Message& message, int status, std::size_t bytes,
+                          std::string_view made) const {
+  if (hub_.options.request_log == nullptr) return;
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(
+      std::chrono::steady_clock::now() - message.since);
+  RequestEntry entry;
+  entry.time_us = log_record(LogLevel::kInfo, {}).time_us - took.count();
+  entry.user = message.user;
+  entry.address = connection_->remote_address();
+  entry.interface = "websocket";
+  // What is no command of ours may be anything, also a secret in the wrong place.
+  entry.request = find_command(message.command) == nullptr ? "(unknown)" : message.command;
+  entry.status = status;
+  entry.microseconds = took.count();
+  entry.bytes = bytes;
+  entry.id = made;
+  hub_.options.request_log->add(std::move(entry));
 }
 
 bool WebSocketClient::congested() const { return connection_->outbox_bytes() > kCongestedBytes; }
@@ -126,24 +157,22 @@ void WebSocketClient::later(api::Message&& message, Work work) {
   auto shared = std::make_shared<const api::Message>(std::move(message));
   const bool posted = hub_.pool.post(
       [self = shared_from_this(), caller = *caller_, shared, work = std::move(work)] {
-        self->answer(shared->opening, work(self->hub_.commands, caller, *shared));
+        self->answer(*shared, work(self->hub_.commands, caller, *shared));
         self->hub_.io->post([self] { self->end_flight(); });
       });
   if (posted) return;
-  answer(shared->opening, too_busy());
+  answer(*shared, too_busy());
   end_flight();
 }
 
 // --- Commands that are answered at once -----------------------------------------------
 
-void WebSocketClient::info(api::Message&& message) {
-  answer(message.opening, hub_.commands.info());
-}
+void WebSocketClient::info(api::Message&& message) { answer(message, hub_.commands.info()); }
 
 void WebSocketClient::get_session(api::Message&& message) {
   const auto name = api::required_name(message.body, "sessionName");
-  if (!name) return answer(message.opening, name.error());
-  answer(message.opening, hub_.commands.get_session(*caller_, *name));
+  if (!name) return answer(message, name.error());
+  answer(message, hub_.commands.get_session(*caller_, *name));
 }
 
 Result<Execution> WebSocketClient::find_execution(const api::Body& body) {
@@ -156,40 +185,41 @@ Result<Execution> WebSocketClient::find_execution(const api::Body& body) {
 
 void WebSocketClient::get_execution(api::Message&& message) {
   const Result<Execution> execution = find_execution(message.body);
-  if (!execution) return answer(message.opening, execution.error());
-  answer(message.opening, hub_.commands.describe(*execution));
+  if (!execution) return answer(message, execution.error());
+  answer(message, hub_.commands.describe(*execution));
 }
 
 void WebSocketClient::get_authorize_status(api::Message&& message) {
   const auto name = api::required_name(message.body, "resourceName");
-  if (!name) return answer(message.opening, name.error());
-  answer(message.opening, hub_.commands.get_authorize_status(*caller_, *name));
+  if (!name) return answer(message, name.error());
+  answer(message, hub_.commands.get_authorize_status(*caller_, *name));
 }
 
 void WebSocketClient::register_resource_token(api::Message&& message) {
   const auto name = api::required_name(message.body, "resourceName");
-  if (!name) return answer(message.opening, name.error());
-  answer(message.opening, hub_.commands.register_resource_token(*caller_, *name, message.body));
+  if (!name) return answer(message, name.error());
+  answer(message, hub_.commands.register_resource_token(*caller_, *name, message.body));
 }
 
 // --- Commands that wait ---------------------------------------------------------------
 
 void WebSocketClient::authenticate(api::Message&& message) {
   if (logging_in_) {
-    return answer(message.opening,
+    return answer(message,
                   Error{ErrorCode::kConflict, "an authenticate of this connection is under way"});
   }
   logging_in_ = true;
   begin_flight();
-  auto shared = std::make_shared<const api::Message>(std::move(message));
+  auto shared = std::make_shared<api::Message>(std::move(message));
   const auto end = [self = shared_from_this(), shared](Result<Commands::LoggedIn> logged_in) {
     self->logging_in_ = false;
     if (logged_in) {
       // Known before the answer is read, so that the next command is.
       self->caller_ = std::move(logged_in->caller);
-      self->answer(shared->opening, std::move(logged_in->answer));
+      shared->user = self->caller_->user;
+      self->answer(*shared, std::move(logged_in->answer));
     } else {
-      self->answer(shared->opening, logged_in.error());
+      self->answer(*shared, logged_in.error());
     }
     self->end_flight();
   };
@@ -208,7 +238,7 @@ void WebSocketClient::create_session(api::Message&& message) {
 
 void WebSocketClient::delete_session(api::Message&& message) {
   const auto name = api::required_name(message.body, "sessionName");
-  if (!name) return answer(message.opening, name.error());
+  if (!name) return answer(message, name.error());
   later(std::move(message),
         [name = std::string(*name)](Commands& commands, const Caller& caller, const api::Message&) {
           return commands.delete_session(caller, name);
@@ -217,9 +247,9 @@ void WebSocketClient::delete_session(api::Message&& message) {
 
 void WebSocketClient::cancel_execution(api::Message&& message) {
   const auto session = api::optional_name(message.body, "sessionName");
-  if (!session) return answer(message.opening, session.error());
+  if (!session) return answer(message, session.error());
   const auto name = api::required_name(message.body, "executionName");
-  if (!name) return answer(message.opening, name.error());
+  if (!name) return answer(message, name.error());
   later(std::move(message), [session = std::string(*session), name = std::string(*name)](
                                 Commands& commands, const Caller& caller, const api::Message&) {
     return commands.cancel_execution(caller, session, name);
@@ -230,12 +260,11 @@ void WebSocketClient::cancel_execution(api::Message&& message) {
 
 void WebSocketClient::create_execution(api::Message&& message) {
   const auto session = api::required_name(message.body, "sessionName");
-  if (!session) return answer(message.opening, session.error());
+  if (!session) return answer(message, session.error());
   const Result<bool> binary = api::wants_binary(message.body);
-  if (!binary) return answer(message.opening, binary.error());
+  if (!binary) return answer(message, binary.error());
   if (pictures_ >= hub_.options.max_in_flight) {
-    return answer(message.opening,
-                  too_many("pictures that are waited for", hub_.options.max_in_flight));
+    return answer(message, too_many("pictures that are waited for", hub_.options.max_in_flight));
   }
   ++pictures_;
   begin_flight();
@@ -249,9 +278,9 @@ void WebSocketClient::create_execution(api::Message&& message) {
   const auto end = [self = shared_from_this(), start](const Result<Execution>& execution) {
     --self->pictures_;
     if (execution) {
-      self->await_picture(*execution, start->message.opening, start->binary);
+      self->await_picture(*execution, std::move(start->message), start->binary);
     } else {
-      self->answer(start->message.opening, execution.error());
+      self->answer(start->message, execution.error());
     }
     self->end_flight();
   };
@@ -265,22 +294,23 @@ void WebSocketClient::create_execution(api::Message&& message) {
 
 void WebSocketClient::get_execution_result(api::Message&& message) {
   const Result<bool> binary = api::wants_binary(message.body);
-  if (!binary) return answer(message.opening, binary.error());
+  if (!binary) return answer(message, binary.error());
   const Result<Execution> execution = find_execution(message.body);
-  if (!execution) return answer(message.opening, execution.error());
+  if (!execution) return answer(message, execution.error());
   if (pictures_ >= hub_.options.max_in_flight) {
-    return answer(message.opening,
-                  too_many("pictures that are waited for", hub_.options.max_in_flight));
+    return answer(message, too_many("pictures that are waited for", hub_.options.max_in_flight));
   }
   ++pictures_;
-  ready_.push_back({*execution, std::move(message.opening), *binary});
+  message.body = {};
+  ready_.push_back({*execution, std::move(message), *binary});
   send_pictures();
 }
 
-void WebSocketClient::await_picture(Execution execution, std::string opening, bool binary) {
+void WebSocketClient::await_picture(Execution execution, api::Message&& message, bool binary) {
+  message.body = {};  // it may be large, and has been read
   ++pictures_;
   const std::uint64_t number = next_awaited_++;
-  awaited_.emplace(number, Wanted{execution, std::move(opening), binary});
+  awaited_.emplace(number, Wanted{execution, std::move(message), binary});
   execution.on_progress([weak = weak_from_this(), io = hub_.io, number](const ExecutionInfo& info) {
     if (info.state == ExecutionState::kRunning) return;
     io->post([weak, number] {
@@ -312,25 +342,33 @@ void WebSocketClient::send_pictures() {
   const bool posted = hub_.pool.post([self = shared_from_this(), wanted, end] {
     const Result<Picture> picture = wanted->execution.result();
     if (!picture) {
-      self->answer(wanted->opening, picture.error());
-    } else if (wanted->binary) {
+      self->answer(wanted->message, picture.error());
+      self->hub_.io->post(end);
+      return;
+    }
+    const api::Message& message = wanted->message;
+    const bool made = message.command == "createExecution";
+    self->log(message, 200, (*picture)->bytes.size(),
+              made ? wanted->execution.name() : std::string_view());
+    if (wanted->binary) {
       const auto& bytes = (*picture)->bytes;
-      self->connection_->send_both(api::binary_picture_answer(wanted->opening, **picture),
+      self->connection_->send_both(api::binary_picture_answer(message.opening, **picture),
                                    {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
     } else {
-      self->connection_->send(api::picture_answer(wanted->opening, **picture));
+      self->connection_->send(api::picture_answer(message.opening, **picture));
     }
     // Comes after the sending, which tells whether there is room for the next one.
     self->hub_.io->post(end);
   });
   if (posted) return;
-  answer(wanted->opening, too_busy());
+  answer(wanted->message, too_busy());
   hub_.io->post(end);
 }
 
 // --- What is sent without being asked again ---------------------------------------------
 
 void WebSocketClient::enable_status(api::Message&& message) {
+  log(message, 200, 0, {});
   status_opening_ = std::move(message.opening);
   lacks_status_ = true;
   hub_.watch(*this);
@@ -349,13 +387,14 @@ void WebSocketClient::send_status(std::string_view body) {
 
 void WebSocketClient::subscribe(api::Message&& message) {
   const Result<bool> logs = api::wants_logs(message.body);
-  if (!logs) return answer(message.opening, logs.error());
+  if (!logs) return answer(message, logs.error());
   if (*logs) return subscribe_logs(std::move(message));
   const Result<Execution> execution = find_execution(message.body);
-  if (!execution) return answer(message.opening, execution.error());
+  if (!execution) return answer(message, execution.error());
   if (subscriptions_.size() >= hub_.options.max_in_flight) {
-    return answer(message.opening, too_many("subscriptions", hub_.options.max_in_flight));
+    return answer(message, too_many("subscriptions", hub_.options.max_in_flight));
   }
+  log(message, 200, 0, {});
   subscriptions_.push_back({*execution, std::move(message.opening)});
   if (report()) hub_.watch(*this);
 }

@@ -5,6 +5,7 @@
 #ifndef FRANCINE_SERVER_WEBSOCKET_CLIENT_H
 #define FRANCINE_SERVER_WEBSOCKET_CLIENT_H
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -80,7 +81,7 @@ class WebSocketClient final : public net::WebSocketHandler,
   /// A picture that is to be sent.
   struct Wanted {
     Execution execution;
-    std::string opening;
+    api::Message message;  ///< that asked for it, without its body
     bool binary = false;
   };
   struct Subscription {
@@ -100,8 +101,9 @@ class WebSocketClient final : public net::WebSocketHandler,
 
   static const Command* find_command(std::string_view name);
 
-  void take(Result<api::Message> message);
-  void answer(std::string_view opening, const Answer& result);
+  void take(Result<api::Message> message, std::chrono::steady_clock::time_point since);
+  void answer(const api::Message& message, const Answer& result);
+  void log(const api::Message& message, int status, std::size_t bytes, std::string_view made) const;
   bool congested() const;
   void begin_flight();
   void end_flight();
@@ -126,7 +128,7 @@ class WebSocketClient final : public net::WebSocketHandler,
   void send_logs();
 
   Result<Execution> find_execution(const api::Body& body);
-  void await_picture(Execution execution, std::string opening, bool binary);
+  void await_picture(Execution execution, api::Message&& message, bool binary);
   void on_ended(std::uint64_t number);
   void send_pictures();
 

@@ -20,9 +20,9 @@ constexpr int kMessagesInARow = 8;
 
 void WebSocketClient::subscribe_logs(api::Message&& message) {
   Result<LogQuery> query = api::log_query(message.body);
-  if (!query) return answer(message.opening, query.error());
+  if (!query) return answer(message, query.error());
   if (logs_.size() >= kMaxLogSubscriptions) {
-    return answer(message.opening,
+    return answer(message,
                   Error{ErrorCode::kResourceExhausted, "subscriptions to logs are bounded to " +
                                                            std::to_string(kMaxLogSubscriptions) +
                                                            " a connection"});
@@ -33,7 +33,7 @@ void WebSocketClient::subscribe_logs(api::Message&& message) {
     });
   };
   auto follower = hub_.commands.follow_logs(*caller_, *std::move(query), on_new);
-  answer(message.opening, api::success_json());
+  answer(message, api::success_json());
   logs_.push_back(
       {std::move(message.opening), "{\"command\":\"log\"" + message.ids, std::move(follower)});
   send_logs();
@@ -62,10 +62,10 @@ void WebSocketClient::unsubscribe(api::Message&& message) {
   const auto of_these = [&](const auto& subscription) { return subscription.opening == opening; };
   const std::size_t ended = subscriptions_.remove_if(of_these) + logs_.remove_if(of_these);
   if (ended == 0) {
-    return answer(message.opening,
+    return answer(message,
                   Error{ErrorCode::kNotFound, "there is no subscription with this id"});
   }
-  answer(message.opening, api::success_json());
+  answer(message, api::success_json());
 }
 
 }  // namespace francine::server

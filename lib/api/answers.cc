@@ -154,6 +154,15 @@ std::string resource_json(std::string_view id) { return one_member("id", id); }
 std::string status_json(std::string_view status) { return one_member("status", status); }
 std::string success_json() { return R"({"success":true})"; }
 
+std::string_view made_id(std::string_view answer) {
+  for (const std::string_view begin : {R"({"name":")", R"({"id":")"}) {
+    if (!answer.starts_with(begin)) continue;
+    answer.remove_prefix(begin.size());
+    return answer.substr(0, answer.find_first_of("\"\\"));
+  }
+  return {};
+}
+
 int http_status(ErrorCode code) {
   switch (code) {
     case ErrorCode::kInvalidArgument:

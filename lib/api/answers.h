@@ -44,6 +44,9 @@ std::string token_json(std::string_view token);
 std::string success_json();
 /// {"id": "sha256:..."}
 std::string resource_json(std::string_view id);
+/// The name or id of what was made, with which an answer to its making begins; empty:
+/// it does not.
+std::string_view made_id(std::string_view answer);
 /// {"status": "ok"} of GET /healthz and GET /readyz
 std::string status_json(std::string_view status);
 

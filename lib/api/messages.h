@@ -13,6 +13,7 @@
 #ifndef FRANCINE_API_MESSAGES_H
 #define FRANCINE_API_MESSAGES_H
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -35,6 +36,9 @@ struct Message {
   std::string opening;
   std::string ids;  ///< the end of that: ,"requestId":1
   Body body;
+  // Of the receiver: who sent it, and when it came.
+  std::string user{};
+  std::chrono::steady_clock::time_point since{};
 };
 
 /// kInvalidArgument: it is not JSON, no object, has no `command` that is a string, or

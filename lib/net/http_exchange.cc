@@ -41,7 +41,7 @@ HttpResponse HttpExchange::answer(const std::multimap<std::string, std::string>&
   query_ = &query;
   HttpResponse response;
   if (const auto* problem = std::get_if<HttpProblem>(&connection_.target)) {
-    response = refusal(problem->status, problem->reason);
+    response = refuse(problem->status, problem->reason);
     if (problem->status == 405) response.headers.emplace_back("Allow", connection_.allowed);
   } else {
     response = run(*std::get<HttpMatch>(connection_.target).route);
@@ -54,18 +54,18 @@ HttpResponse HttpExchange::run(const HttpRoute& route) {
   body_.set_limit(route.options.max_body_bytes);
   try {
     if (content_length().value_or(0) > route.options.max_body_bytes) {
-      return refusal(413, "The body is over the limit of " +
-                              std::to_string(route.options.max_body_bytes) + " bytes.");
+      return refuse(413, "The body is over the limit of " +
+                             std::to_string(route.options.max_body_bytes) + " bytes.");
     }
     if (!route.options.stream_body) {
       if (auto read = read_whole_body(); !read.ok()) {
-        return refusal(status_of(read.error()), read.error().message);
+        return refuse(status_of(read.error()), read.error().message);
       }
     }
     return route.handler(*this);
   } catch (...) {
     // What went wrong inside is nothing to tell to strangers.
-    return refusal(500, "The request could not be served because of an error in the server.");
+    return refuse(500, "The request could not be served because of an error in the server.");
   }
 }
 
@@ -83,6 +83,12 @@ Result<void> HttpExchange::read_whole_body() {
 void HttpExchange::skip_rest_of_body() {
   body_.skip_arrived();
   if (!body_.done()) reusable_ = false;
+}
+
+HttpResponse HttpExchange::refuse(int status, std::string_view reason) {
+  HttpResponse response = refusal(status, reason);
+  if (options_.on_refused) options_.on_refused(*this, response);
+  return response;
 }
 
 HttpResponse HttpExchange::refusal(int status, std::string_view reason) {

@@ -49,6 +49,7 @@ class HttpExchange : public HttpRequest {
 
  private:
   HttpResponse run(const HttpRoute& route);
+  HttpResponse refuse(int status, std::string_view reason);
   Result<void> read_whole_body();
   void skip_rest_of_body();
 

@@ -128,6 +128,9 @@ struct HttpServerOptions {
   /// 431, 500, 501, 503 and so on. Called from several threads. Empty: JSON,
   /// {"error": reason}.
   std::function<HttpResponse(int status, std::string_view reason)> error_answer;
+  /// Told of requests that were well-formed but reached no handler (404, 405, 413), or
+  /// whose handler threw (500), with their answers. Called from several threads.
+  std::function<void(const HttpRequest& request, const HttpResponse& response)> on_refused;
 };
 
 class HttpServer {
