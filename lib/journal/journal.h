@@ -49,8 +49,8 @@
 // nothing and is tried again later.
 //
 // Thread safety: append() and start(), stop() from one thread at a time; replay() before
-// start(); the rest from any thread. Callbacks come from the journal's thread, in order,
-// and must return soon; they may call append() only if they are its thread.
+// start(); the rest from any thread. Callbacks come from the journal's thread, in order; they
+// must return soon, and must not call append() or stop().
 
 #ifndef FRANCINE_JOURNAL_JOURNAL_H
 #define FRANCINE_JOURNAL_JOURNAL_H
