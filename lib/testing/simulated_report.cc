@@ -44,30 +44,43 @@ WorkerReport SimulatedWorker::report() {
 void SimulatedWorker::lie(WorkerReport& report) {
   world_.injected.losses += 1 + report.kept.size() + report.running.size();
   if (report.running.empty() && report.kept.empty()) return invent(report);
-  const std::uint64_t kind = world_.below(8);
-  if (kind == 0) return invent(report);
-  if (kind == 1) return double_up(report);
+  switch (world_.below(4)) {
+    case 0:
+      return invent(report);
+    case 1:
+      return double_up(report);
+    default:
+      return misreport(report);
+  }
+}
+
+/// One thing, otherwise than it is.
+void SimulatedWorker::misreport(WorkerReport& report) {
   if (!report.running.empty() && (report.kept.empty() || world_.chance(0.3))) {
     // It is stopped; and was never given, or is said to be done.
     const std::size_t which = world_.below(report.running.size());
     const UnansweredTask task = report.running[which];
     report.running.erase(report.running.begin() + static_cast<std::ptrdiff_t>(which));
     free_slot_later(task.task);
-    if (kind < 5) report.kept.push_back({task, {task.task, {}, 1000, "0"}});
+    if (world_.chance(0.5)) report.kept.push_back({task, {task.task, {}, 1000, "0"}});
     return;
   }
   const std::size_t which = world_.below(report.kept.size());
   KeptResult& kept = report.kept[which];
-  if (kind < 4) {
-    kept_.erase(kept.made_by.task);  // and says that it is there
-  } else if (kind == 4) {
-    kept.result.bytes = world_.below(std::uint64_t{1} << 50);
-  } else if (kind == 5) {
-    kept.made_by.shares = some_shares(world_);
-    kept.result.sha256.clear();
-  } else {
-    kept_.at(kept.made_by.task).hidden = true;
-    report.kept.erase(report.kept.begin() + static_cast<std::ptrdiff_t>(which));
+  switch (world_.below(4)) {
+    case 0:  // it is not there
+      kept_.erase(kept.made_by.task);
+      break;
+    case 1:
+      kept.result.bytes = world_.below(std::uint64_t{1} << 50);
+      break;
+    case 2:
+      kept.made_by.shares = some_shares(world_);
+      kept.result.sha256.clear();
+      break;
+    default:  // it is there, and is not reported
+      kept_.at(kept.made_by.task).hidden = true;
+      report.kept.erase(report.kept.begin() + static_cast<std::ptrdiff_t>(which));
   }
 }
 

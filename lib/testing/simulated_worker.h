@@ -80,6 +80,7 @@ class SimulatedWorker {
   void bring_from_elsewhere();
   // simulated_report.cc
   void lie(core::WorkerReport& report);
+  void misreport(core::WorkerReport& report);
   void invent(core::WorkerReport& report);
   void double_up(core::WorkerReport& report);
 

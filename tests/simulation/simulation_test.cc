@@ -310,7 +310,7 @@ TEST_CASE("workers that were in another cluster forget what is of that") {
 TEST_CASE("ten thousand workers, and their master dies") {
   SimulationOptions options;
   options.seed = 1;
-  options.workers = 10'000;
+  options.workers = static_cast<std::uint32_t>(about(10'000));
   options.slots = 1;
   options.executions = 40;
   options.parallel = 1000;
@@ -321,7 +321,7 @@ TEST_CASE("ten thousand workers, and their master dies") {
   options.faults.breaks_per_minute = 0.01;
   options.faults.deaths_per_minute = 0.01;
   options.faults.fetch_fails = 0.001;
-  options.master_dies_at_record = 10'030;
+  options.master_dies_at_record = options.workers + 30;
   options.master_restart = std::chrono::seconds(10);
   options.check_every = 0;
   const auto begin = std::chrono::steady_clock::now();
