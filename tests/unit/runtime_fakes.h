@@ -234,6 +234,28 @@ inline core::KeptResult make_kept(std::uint64_t task, std::uint64_t session = 1,
   return kept;
 }
 
+/// With a task that runs, a partial and a picture that are kept.
+inline Join full_join() {
+  Join join;
+  join.name = "w-1";
+  join.arithmetic = "x86-64 ao-1";
+  join.endpoint = "http://h:1";
+  join.slots = 8;
+  join.partial_budget_bytes = 1U << 30U;
+  join.process_id = 4711;
+  join.life = std::string(32, 'e');
+  join.report.cluster = "c1";
+  join.report.running = {
+      {TaskId{7}, SessionId{3}, ExecutionId{9}, TaskKind::kReduce, true, {0, 8}}};
+  join.report.kept = {make_kept(8, 3, {8, 12}), make_kept(9, 3, {12, 13})};
+  join.report.kept[0].result.times = {1, 2, 3};
+  join.report.kept[0].result.bytes = 1024;
+  join.report.kept[1].made_by.finish = true;
+  join.report.kept[1].result.sha256 = std::string(64, 'a');
+  join.report.sessions = {SessionId{3}, SessionId{4}};
+  return join;
+}
+
 inline Welcome make_welcome(const std::string& endpoint, const std::string& cluster = "c1") {
   Welcome welcome;
   welcome.endpoint = endpoint;

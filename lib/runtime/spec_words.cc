@@ -1,0 +1,86 @@
+#include "runtime/spec_words.h"
+
+#include <rapidjson/document.h>
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include <francine/shares.h>
+
+#include "base/crypto.h"
+#include "runtime/params_reader.h"
+
+namespace francine::runtime {
+namespace {
+
+using net::JsonWriter;
+using Json = rapidjson::Value;
+
+constexpr std::size_t kMaxName = 256;
+constexpr std::size_t kMaxText = 64 << 10;
+constexpr std::size_t kMaxSettings = 1 << 20;
+constexpr std::size_t kMaxResources = 100'000;
+constexpr int kMaxSide = 1 << 24;
+constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 32;
+constexpr std::array<std::string_view, 3> kFormats{"png", "jpg", "exr"};
+
+}  // namespace
+
+void write_session(JsonWriter& json, const core::SessionSpec& spec) {
+  json.begin_object().member("name", spec.name).member("producer", spec.producer);
+  json.member("format", kFormats.at(static_cast<std::size_t>(spec.format)));
+  json.key("resources").begin_array();
+  for (const core::Resource& resource : spec.resources) {
+    json.begin_object().member("dst", resource.dst).member("sha256", resource.sha256);
+    json.member("bytes", resource.size_bytes).end_object();
+  }
+  json.end_array().end_object();
+}
+
+void write_execution(JsonWriter& json, const core::ExecutionSpec& spec) {
+  json.begin_object().member("parallel", spec.parallel).member("seed", spec.seed);
+  json.key("size").begin_array().value(spec.size.width).value(spec.size.height).end_array();
+  json.member("settings", spec.settings).end_object();
+}
+
+std::shared_ptr<const core::SessionSpec> read_session(const Json& object,
+                                                      std::optional<Error>& error) {
+  ParamsReader in(object);
+  auto spec = std::make_shared<core::SessionSpec>();
+  spec->name = in.text("name", kMaxName);
+  spec->producer = in.text("producer", kMaxName);
+  spec->format = in.one_of<Format>("format", kFormats);
+  const auto resources = in.list("resources", kMaxResources);
+  spec->resources.reserve(resources.size());
+  for (const Json& value : resources) {
+    ParamsReader each(value);
+    core::Resource resource;
+    resource.dst = each.text("dst", kMaxText);
+    resource.sha256 = each.text("sha256", kMaxName);
+    resource.size_bytes = each.uint("bytes");
+    if (!base::is_sha256_hex(resource.sha256)) each.fail("sha256", "is not a SHA-256");
+    if (each.error() && !error) error = each.error();
+    spec->resources.push_back(std::move(resource));
+  }
+  if (in.error() && !error) error = in.error();
+  return spec;
+}
+
+std::shared_ptr<const core::ExecutionSpec> read_execution(const Json& object,
+                                                          std::optional<Error>& error) {
+  ParamsReader in(object);
+  auto spec = std::make_shared<core::ExecutionSpec>();
+  spec->parallel = static_cast<std::uint32_t>(in.uint("parallel", kMaxParallel, 1));
+  spec->seed = in.uint("seed");
+  spec->settings = in.text("settings", kMaxSettings);
+  if (const auto size = in.list("size", 2, 2); !size.empty()) {
+    spec->size.width = static_cast<int>(in.uint("size", &size[0], kMaxSide, 1));
+    spec->size.height = static_cast<int>(in.uint("size", &size[1], kMaxSide, 1));
+    if (!in.error() && spec->size.pixels() > kMaxPixels) in.fail("size", "is too large");
+  }
+  if (in.error() && !error) error = in.error();
+  return spec;
+}
+
+}  // namespace francine::runtime

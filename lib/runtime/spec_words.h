@@ -1,0 +1,34 @@
+// Descriptions of sessions and executions as JSON, for worker_protocol.cc: they come
+// with the first task that needs them.
+//
+// Thread safety: functions of their arguments.
+
+#ifndef FRANCINE_RUNTIME_SPEC_WORDS_H
+#define FRANCINE_RUNTIME_SPEC_WORDS_H
+
+#include <rapidjson/fwd.h>
+
+#include <memory>
+#include <optional>
+
+#include <francine/result.h>
+
+#include "core/task.h"
+#include "net/json_writer.h"
+
+namespace francine::runtime {
+
+/// One JSON value.
+void write_session(net::JsonWriter& json, const core::SessionSpec& spec);
+void write_execution(net::JsonWriter& json, const core::ExecutionSpec& spec);
+
+/// Checks types, ranges and lengths. The first thing that is wrong is put into
+/// `error`, unless there is one; the description is of no meaning then.
+std::shared_ptr<const core::SessionSpec> read_session(const rapidjson::Value& object,
+                                                      std::optional<Error>& error);
+std::shared_ptr<const core::ExecutionSpec> read_execution(const rapidjson::Value& object,
+                                                          std::optional<Error>& error);
+
+}  // namespace francine::runtime
+
+#endif  // FRANCINE_RUNTIME_SPEC_WORDS_H
