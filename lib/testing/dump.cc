@@ -144,7 +144,8 @@ std::string dump(const State& state) {
   Text life;
   life << "cluster";
   life.quoted(state.cluster) << state.incarnation << "durable" << state.durable_records;
-  life.flag("unsafe", !state.restart_safe) << "recovers-until" << state.recovers_until << "not-started";
+  life.flag("unsafe", !state.restart_safe)
+      << "recovers-until" << state.recovers_until << "not-started";
   for (const auto& [record, execution] : state.not_started) life << record << execution;
   life << "members";
   for (const std::string& name : state.members) life.quoted(name);

@@ -38,7 +38,7 @@ SimulationReport expect_promises_kept(const SimulationOptions& options) {
 /// So many, or fewer where everything takes longer (see run_tests.sh).
 std::uint64_t about(std::uint64_t count) {
   const char* slowness = std::getenv("FRANCINE_TEST_SLOWNESS");
-  const double times = slowness == nullptr ? 1 : std::max(std::atof(slowness), 1.0);
+  const double times = slowness == nullptr ? 1 : std::max(std::strtod(slowness, nullptr), 1.0);
   return static_cast<std::uint64_t>(static_cast<double>(count) / times);
 }
 
