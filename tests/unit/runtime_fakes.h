@@ -135,7 +135,10 @@ class ObedientProducer : public Producer {
   Result<ImageSize> image_size(std::string_view) const override { return ImageSize{4, 2}; }
   Result<std::shared_ptr<const Scene>> prepare(const SceneFiles& files) const override {
     ++prepared;
-    files_seen = files.names;
+    {
+      const std::lock_guard lock(mutex_);  // workers of one test may share the producer
+      files_seen = files.names;
+    }
     if (refuse_scenes) return Error{ErrorCode::kInvalidArgument, "this scene is broken"};
     return std::shared_ptr<const Scene>(std::make_shared<ObedientScene>(*this));
   }
@@ -147,6 +150,8 @@ class ObedientProducer : public Producer {
   mutable Gate gate;
 
  private:
+  mutable std::mutex mutex_;
+
   class ObedientScene : public Scene {
    public:
     explicit ObedientScene(const ObedientProducer& owner) : owner_(owner) { ++owner_.scenes; }
