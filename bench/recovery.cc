@@ -124,6 +124,7 @@ double adopt(const std::vector<core::Record>& records) {
   }
   for (const core::Record& record : records) core::apply(state, record);
   core::step(state, core::Restart{"farm", {}}, now, effects);
+  core::step(state, core::Committed{1}, now, effects);
   std::vector<core::WorkerJoined> joins;
   for (std::uint32_t i = 0; i < kWorkers; ++i) {
     auto spec = std::make_shared<core::WorkerSpec>();
