@@ -96,7 +96,7 @@ void run() {
   const double creation_without = creation_ms(secret, {});
   const double creation_with = creation_ms(secret, directory.path() / "created");
   const double sync = sync_ms(directory.path());
-  bench::SlowVfs::install(std::chrono::milliseconds(10));
+  bench::install_slow_vfs(std::chrono::milliseconds(10));
   const double slow =
       tasks_a_second(std::move(workers[2]), shared, secret, directory.path() / "slow");
 

@@ -266,6 +266,8 @@ Limits limits(const MasterConfig& config) {
   limits.max_executions_per_session = static_cast<std::size_t>(config.max_executions_per_session);
   limits.max_resources_per_session = static_cast<std::size_t>(config.max_resources_per_session);
   limits.max_resource_bytes = static_cast<std::uint64_t>(config.max_resource_bytes);
+  limits.max_result_bytes = static_cast<std::uint64_t>(config.max_result_bytes);
+  limits.max_result_age = std::chrono::seconds(config.max_result_age);
   limits.max_attempts = static_cast<std::uint32_t>(config.max_attempts);
   limits.max_losses = static_cast<std::uint32_t>(config.max_losses);
   return limits;

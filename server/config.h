@@ -85,6 +85,8 @@ struct MasterConfig {
   std::int64_t max_executions_per_session = 10'000;
   std::int64_t max_resources_per_session = 10'000;
   std::int64_t max_resource_bytes = std::int64_t{16} << 30;
+  std::int64_t max_result_bytes = 0;
+  std::int64_t max_result_age = 0;  ///< s
   std::int64_t max_attempts = 4;
   std::int64_t max_losses = 20;
   std::int64_t max_body_bytes = std::int64_t{4} << 20;

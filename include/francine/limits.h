@@ -3,6 +3,7 @@
 #ifndef FRANCINE_LIMITS_H
 #define FRANCINE_LIMITS_H
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,8 +23,10 @@ struct Limits {
   std::size_t max_executions_per_session = 10'000;
   std::size_t max_resources_per_session = 10'000;
   std::uint64_t max_resource_bytes = std::uint64_t{16} << 30;  ///< of one file
-  std::uint32_t max_attempts = 4;  ///< of one task that fails, before its execution does
-  std::uint32_t max_losses = 20;   ///< of one task whose workers die, likewise
+  std::uint64_t max_result_bytes = 0;      ///< of all stored pictures, the oldest go; 0: no bound
+  std::chrono::seconds max_result_age{0};  ///< of a stored picture; 0: no bound
+  std::uint32_t max_attempts = 4;          ///< of one task that fails, before its execution does
+  std::uint32_t max_losses = 20;           ///< of one task whose workers die, likewise
 };
 
 }  // namespace francine

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <type_traits>
 
+#include "core/offered_work.h"
 #include "core/state.h"
 
 namespace francine::core {
@@ -24,30 +25,6 @@ void erase_sorted(std::vector<T>& values, std::type_identity_t<T> value) {
   if (it != values.end() && *it == value) values.erase(it);
 }
 
-auto find_holder(std::vector<Holding>& holders, WorkerId worker) {
-  return std::lower_bound(holders.begin(), holders.end(), worker,
-                          [](const Holding& h, WorkerId id) { return h.worker < id; });
-}
-
-WorkKey produce_key(ExecutionId id, const Execution& execution) {
-  return {TaskKind::kProduce, -execution.spec->priority, id, 0};
-}
-
-WorkKey reduce_key(ExecutionId id, const Execution& execution, std::uint32_t first) {
-  return {TaskKind::kReduce, -execution.spec->priority, id, first};
-}
-
-WorkClass work_class(const State& state, const Execution& execution, std::uint32_t pending) {
-  const Session& session = state.sessions.at(execution.session);
-  return {execution.session, session.spec->owner, execution.created_at / 1000, pending,
-          execution.arithmetic};
-}
-
-/// Whether its work is offered to schedulers.
-bool is_offered(const Execution& execution) {
-  return execution.started && execution.phase == ExecutionPhase::kRunning;
-}
-
 /// Lists the worker as free, or not.
 void refresh_free(State& state, WorkerId id, const Worker& worker) {
   if (state.is_placeable(worker)) {
@@ -55,45 +32,6 @@ void refresh_free(State& state, WorkerId id, const Worker& worker) {
   } else {
     state.free_workers.erase(static_cast<std::uint64_t>(id));
   }
-}
-
-/// Makes the class of pending shares what the ledger says.
-void refresh_produce_work(State& state, ExecutionId id, const Execution& execution) {
-  const std::uint32_t pending = is_offered(execution) ? execution.ledger->pending() : 0;
-  const auto it = state.work.find(produce_key(id, execution));
-  if (it != state.work.end()) {
-    state.totals.pending_shares -= it->second.pending;
-    if (pending == 0) {
-      state.work.erase(it);
-      return;
-    }
-    it->second.pending = pending;
-    it->second.arithmetic = execution.arithmetic;
-  } else if (pending != 0) {
-    state.work.emplace(produce_key(id, execution), work_class(state, execution, pending));
-  }
-  state.totals.pending_shares += pending;
-}
-
-void add_group(State& state, ExecutionId id, Execution& execution, ShareRange group) {
-  std::vector<Holding> holdings;
-  execution.ledger->for_each_partial(group, [&](const HeldPartial& partial) {
-    const auto it = find_holder(holdings, partial.worker);
-    if (it != holdings.end() && it->worker == partial.worker) {
-      it->bytes += partial.bytes;
-    } else {
-      holdings.insert(it, {partial.worker, partial.bytes});
-    }
-  });
-  execution.groups.emplace(group.begin, std::move(holdings));
-  state.work.emplace(reduce_key(id, execution, group.begin), work_class(state, execution, 1));
-  ++state.totals.pending_reductions;
-}
-
-void remove_group(State& state, ExecutionId id, Execution& execution, std::uint32_t first) {
-  if (execution.groups.erase(first) == 0) return;
-  state.work.erase(reduce_key(id, execution, first));
-  --state.totals.pending_reductions;
 }
 
 /// The worker no longer needs to hold the partial and will be told so.

@@ -19,17 +19,6 @@ namespace francine::core {
 /// Names a client's request; its Answer carries it back. 0: nobody waits.
 enum class RequestId : std::uint64_t {};
 
-/// What a worker said of itself when it joined. What planning reads comes first, in
-/// one cache line.
-struct WorkerSpec {
-  std::uint32_t slots = 1;
-  std::uint64_t partial_budget_bytes = 0;
-  std::string name;
-  std::string life;        ///< random, made when its process began
-  std::string endpoint;    ///< of its resource port
-  std::string arithmetic;  ///< workers of one arithmetic render the same bits
-};
-
 struct CreateSession {
   RequestId request{};
   std::shared_ptr<const SessionSpec> spec;

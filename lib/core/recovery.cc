@@ -13,6 +13,10 @@
 namespace francine::core {
 namespace {
 
+/// Ids that an earlier life may have given without the journal's knowing: to sessions that
+/// are not recorded and their executions, of which workers may still keep something.
+constexpr std::uint64_t kUnknownIds = 1U << 16U;
+
 const KeptResult* find_kept(const WorkerReport& report, TaskId task) {
   const auto it = std::find_if(report.kept.begin(), report.kept.end(),
                                [&](const KeptResult& kept) { return kept.made_by.task == task; });
@@ -48,8 +52,9 @@ bool is_counted(const State& state, WorkerId worker, const UnansweredTask& task)
 }  // namespace
 
 void Decision::on(const Restart& event) {
-  record(Restarted{state.incarnation + 1, event.cluster, now, state.next_session,
-                   state.next_execution});
+  const std::uint64_t gap = state.incarnation == 0 ? 0 : kUnknownIds;
+  record(Restarted{state.incarnation + 1, event.cluster, now, state.next_session + gap,
+                   state.next_execution + gap});
   for (const std::string& name : event.gone) {
     if (state.members.count(name) != 0) record(MemberRemoved{name});
   }

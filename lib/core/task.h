@@ -111,6 +111,17 @@ struct TaskFailed {
   std::vector<TaskId> missing_inputs;  ///< partials that could not be fetched
 };
 
+/// What a worker said of itself when it joined. What planning reads comes first, in
+/// one cache line.
+struct WorkerSpec {
+  std::uint32_t slots = 1;
+  std::uint64_t partial_budget_bytes = 0;
+  std::string name;
+  std::string life;        ///< random, made when its process began
+  std::string endpoint;    ///< of its resource port
+  std::string arithmetic;  ///< workers of one arithmetic render the same bits
+};
+
 /// A task that a worker was given and has not answered.
 struct UnansweredTask {
   TaskId task{};

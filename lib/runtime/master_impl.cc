@@ -21,7 +21,6 @@ using runtime::CoreLoop;
 constexpr std::chrono::milliseconds kTickPeriod{100};
 /// Threads that fetch and store finished pictures, and forget them.
 constexpr std::size_t kJobThreads = 4;
-constexpr std::size_t kResultCacheBytes = std::size_t{64} << 20;
 constexpr std::uint32_t kMaxInstances = 10'000;
 
 core::Policy policy_of(const MasterOptions& options, bool journalled) {
@@ -192,7 +191,11 @@ Result<void> Master::Impl::open_data_dir() {
   auto store = resources::ContentStore::make(std::move(resources));
   if (!store) return store.error();
   resources_ = std::move(store).value();
-  auto results = runtime::ResultStore::make(data_dir_.path() / "results", kResultCacheBytes);
+  runtime::ResultStoreOptions storing;
+  storing.directory = data_dir_.path() / "results";
+  storing.max_bytes = options_.limits.max_result_bytes;
+  storing.max_age = options_.limits.max_result_age;
+  auto results = runtime::ResultStore::make(std::move(storing));
   if (!results) return results.error();
   results_ = std::move(results).value();
   return {};

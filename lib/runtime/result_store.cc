@@ -9,42 +9,53 @@
 
 namespace francine::runtime {
 
-Result<std::unique_ptr<ResultStore>> ResultStore::make(const std::filesystem::path& directory,
-                                                       std::size_t cache_bytes) {
-  resources::ContentStoreOptions options;
-  options.directory = directory;
-  options.sync = true;
-  auto store = resources::ContentStore::make(std::move(options));
+Result<std::unique_ptr<ResultStore>> ResultStore::make(ResultStoreOptions options) {
+  resources::ContentStoreOptions storing;
+  storing.directory = options.directory;
+  storing.sync = true;
+  auto store = resources::ContentStore::make(std::move(storing));
   if (!store) return store.error();
-  return std::unique_ptr<ResultStore>(new ResultStore(std::move(store).value(), cache_bytes));
+  return std::unique_ptr<ResultStore>(
+      new ResultStore(std::move(store).value(), std::move(options)));
 }
 
-ResultStore::ResultStore(std::unique_ptr<resources::ContentStore> store, std::size_t cache_bytes)
-    : store_(std::move(store)), cache_bytes_(cache_bytes) {}
+ResultStore::ResultStore(std::unique_ptr<resources::ContentStore> store, ResultStoreOptions options)
+    : store_(std::move(store)), options_(std::move(options)) {}
 
 Result<std::string> ResultStore::put(std::shared_ptr<const EncodedImage> picture) {
-  std::size_t at = 0;
   const auto& bytes = picture->bytes;
-  auto stored = store_->put([&](char* buffer, std::size_t size) -> Result<std::size_t> {
-    const std::size_t count = std::min(size, bytes.size() - at);
-    std::memcpy(buffer, bytes.data() + at, count);
-    at += count;
-    return count;
-  });
-  if (!stored) return stored.error();
-  const std::lock_guard lock(mutex_);
-  Entry& entry = entries_[stored->sha256];
-  ++entry.references;
-  if (!entry.cached) cache(stored->sha256, entry, std::move(picture));
-  return stored->sha256;
+  for (;;) {
+    std::size_t at = 0;
+    auto stored = store_->put([&](char* buffer, std::size_t size) -> Result<std::size_t> {
+      const std::size_t count = std::min(size, bytes.size() - at);
+      std::memcpy(buffer, bytes.data() + at, count);
+      at += count;
+      return count;
+    });
+    if (!stored) return stored.error();
+    const std::lock_guard lock(mutex_);
+    // An equal picture may have been dropped or have expired, and its file with it, since.
+    if (!store_->has(stored->sha256)) continue;
+    Entry& entry = entries_[stored->sha256];
+    ++entry.references;
+    if (!entry.kept) keep(stored->sha256, entry, bytes.size(), options_.now());
+    if (!entry.cached) cache(stored->sha256, entry, std::move(picture));
+    expire();
+    return stored->sha256;
+  }
 }
 
 Result<std::shared_ptr<const EncodedImage>> ResultStore::get(const std::string& sha256,
                                                              Format format) {
   {
     const std::lock_guard lock(mutex_);
+    expire();
     const auto it = entries_.find(sha256);
     if (it == entries_.end()) return Error{ErrorCode::kNotFound, "the picture has been deleted"};
+    if (!it->second.kept) {
+      return Error{ErrorCode::kNotFound,
+                   "the picture is no longer kept (maxResultBytes, maxResultAge); render it again"};
+    }
     if (it->second.cached) {
       recent_.splice(recent_.begin(), recent_, it->second.recent);
       return it->second.cached;
@@ -68,7 +79,15 @@ Result<std::shared_ptr<const EncodedImage>> ResultStore::get(const std::string& 
 
 void ResultStore::restore(const std::string& sha256) {
   const std::lock_guard lock(mutex_);
-  ++entries_[sha256].references;
+  Entry& entry = entries_[sha256];
+  ++entry.references;
+  if (entry.kept) return;
+  std::error_code error;
+  const std::filesystem::path path = store_->path(sha256);
+  const std::uint64_t bytes = std::filesystem::file_size(path, error);
+  if (error) return;  // it had expired
+  const auto written = std::filesystem::last_write_time(path, error);
+  keep(sha256, entry, bytes, std::chrono::file_clock::to_sys(written));
 }
 
 void ResultStore::sweep() {
@@ -76,16 +95,50 @@ void ResultStore::sweep() {
   for (const std::string& sha256 : store_->all()) {
     if (!entries_.contains(sha256)) static_cast<void>(store_->remove(sha256));
   }
+  ages_.sort([this](const std::string& a, const std::string& b) {
+    return entries_.at(a).stored_at < entries_.at(b).stored_at;
+  });
+  expire();
 }
 
 void ResultStore::drop(const std::string& sha256) {
   const std::lock_guard lock(mutex_);
   const auto it = entries_.find(sha256);
   if (it == entries_.end() || --it->second.references != 0) return;
-  uncache(it->second);
+  remove(sha256, it->second);
   entries_.erase(it);
-  // A file that cannot be removed now is removed with the directory; it harms nobody.
+}
+
+void ResultStore::keep(const std::string& sha256, Entry& entry, std::uint64_t bytes,
+                       std::chrono::system_clock::time_point stored_at) {
+  entry.kept = true;
+  entry.bytes = bytes;
+  entry.stored_at = stored_at;
+  entry.age = ages_.insert(ages_.end(), sha256);
+  kept_bytes_ += bytes;
+}
+
+void ResultStore::remove(const std::string& sha256, Entry& entry) {
+  uncache(entry);
+  if (!entry.kept) return;
+  entry.kept = false;
+  kept_bytes_ -= entry.bytes;
+  ages_.erase(entry.age);
+  // A file that cannot be removed now is swept when the store is made again.
   static_cast<void>(store_->remove(sha256));
+}
+
+void ResultStore::expire() {
+  const bool ages = options_.max_age.count() != 0;
+  const auto oldest = options_.now() - options_.max_age;
+  while (!ages_.empty()) {
+    const std::string sha256 = ages_.front();
+    Entry& entry = entries_.at(sha256);
+    const bool too_much =
+        options_.max_bytes != 0 && kept_bytes_ > options_.max_bytes && ages_.size() > 1;
+    if (!too_much && !(ages && entry.stored_at < oldest)) return;
+    remove(sha256, entry);
+  }
 }
 
 void ResultStore::cache(const std::string& sha256, Entry& entry,
@@ -94,7 +147,7 @@ void ResultStore::cache(const std::string& sha256, Entry& entry,
   entry.cached = std::move(picture);
   recent_.push_front(sha256);
   entry.recent = recent_.begin();
-  while (cached_bytes_ > cache_bytes_ && recent_.size() > 1) {
+  while (cached_bytes_ > options_.cache_bytes && recent_.size() > 1) {
     uncache(entries_.at(recent_.back()));
   }
 }

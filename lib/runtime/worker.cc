@@ -150,6 +150,9 @@ Result<void> Worker::Impl::start() {
   dialling.host = options_.master_host;
   dialling.port = options_.master_port;
   dialling.orphan_timeout = options_.orphan_timeout;
+  // A master that begins again waits some seconds for its workers.
+  dialling.longest_backoff = std::clamp<std::chrono::milliseconds>(
+      options_.orphan_timeout / 30, std::chrono::milliseconds(100), dialling.longest_backoff);
   dialling.tls = tls->client;
   link_ = std::make_unique<runtime::TcpMasterLink>(io_, dialling, keys_);
   begin_chaos();

@@ -6,7 +6,7 @@ import os
 import resource
 import signal
 import sys
-import time
+import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
@@ -37,7 +37,7 @@ class Faults(SystemTest):
         wait_until("both have joined", lambda: server.get("/info").json()["workers"] == 2)
         workers = server.worker_pids()
         os.kill(server.pid, signal.SIGSTOP)
-        time.sleep(5.5)  # longer than a ping period: what is tested
+        threading.Event().wait(5.5)  # longer than a ping period: what is tested
         os.kill(server.pid, signal.SIGCONT)
         session = server.new_session()
         self.render(server, session)

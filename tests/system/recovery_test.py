@@ -102,7 +102,7 @@ class Recovery(Durable):
                     self.assertIn("just begun", json.loads(answer.read())["error"])
                 seen.append(answer.status)
             except ConnectionRefusedError:
-                time.sleep(0.001)
+                pass  # not open yet
             finally:
                 connection.close()
         self.assertEqual(set(seen), {503, 200})
@@ -131,7 +131,7 @@ class Witness:
                     return answer
             except (OSError, http.client.HTTPException, ValueError):
                 pass
-            time.sleep(0.02)
+            self.ended.wait(0.02)
         return None
 
     def work(self):
@@ -154,7 +154,7 @@ class Witness:
                 self.told[made.json()["name"]] = (name, f"{key} {i}")
             # No more than the machine renders.
             while not self.ended.is_set() and self.open_executions() > 4:
-                time.sleep(0.05)
+                self.ended.wait(0.05)
 
     def open_executions(self):
         open_ones = 0
@@ -180,7 +180,7 @@ class Kills(Durable):
         self.addCleanup(witness.stop)
         masters = 0
         for _ in range(KILLS):
-            time.sleep(chance.uniform(0, 0.6) * SLOWNESS)  # a moment at random, not a wait
+            witness.ended.wait(chance.uniform(0, 0.6) * SLOWNESS)  # a moment at random
             pids = server.worker_pids()
             if chance.random() < 0.5 or not pids:
                 killed(server)

@@ -264,6 +264,8 @@ TEST_CASE("defaults are the library's") {
   CHECK(from_config.max_executions_per_session == library.max_executions_per_session);
   CHECK(from_config.max_resources_per_session == library.max_resources_per_session);
   CHECK(from_config.max_resource_bytes == library.max_resource_bytes);
+  CHECK(from_config.max_result_bytes == library.max_result_bytes);
+  CHECK(from_config.max_result_age == library.max_result_age);
   CHECK(from_config.max_attempts == library.max_attempts);
   CHECK(from_config.max_losses == library.max_losses);
 }
