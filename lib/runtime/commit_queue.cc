@@ -27,36 +27,40 @@ bool CommitQueue::is_unsafe(const core::Action& action) const {
   bool unsafe = false;
   with_changed(
       action, [&](ExecutionId id) { unsafe = executions_.contains(id); },
-      [&](SessionId id) { unsafe = sessions_.contains(id); });
+      [&](SessionId id) { unsafe = deleted_sessions_.contains(id); });
   return unsafe;
 }
 
-void CommitQueue::mark(const core::Action& action, std::uint64_t ticket) {
+void CommitQueue::mark(const core::State& state, const core::Action& action, std::uint64_t ticket) {
   with_changed(
       action, [&](ExecutionId id) { executions_[id] = ticket; },
-      [&](SessionId id) { sessions_[id] = ticket; });
+      [&](SessionId id) {
+        if (state.sessions.find(id) == nullptr) deleted_sessions_[id] = ticket;
+      });
 }
 
 bool CommitQueue::settle(const core::Action& action, std::uint64_t ticket) {
-  bool settled = false;
+  bool told = true;
   const auto settle_in = [&](auto& marks, auto id) {
     const auto it = marks.find(id);
-    settled = it != marks.end() && it->second == ticket;
-    if (settled) marks.erase(it);
+    if (it == marks.end()) return;
+    told = it->second <= ticket;
+    if (told) marks.erase(it);
   };
   with_changed(
       action, [&](ExecutionId id) { settle_in(executions_, id); },
-      [&](SessionId id) { settle_in(sessions_, id); });
-  return settled;
+      [&](SessionId id) { settle_in(deleted_sessions_, id); });
+  return told;
 }
 
-void CommitQueue::hold(std::vector<core::Action>& actions, std::uint64_t last, bool durable) {
+void CommitQueue::hold(const core::State& state, std::vector<core::Action>& actions,
+                       std::uint64_t last, bool durable) {
   if (last <= committed_) return;
   Entry entry{last, {}};
   std::erase_if(actions, [&](core::Action& action) {
     if (is_change(action)) {
       if (!durable) return is_unsafe(action);
-      mark(action, last);
+      mark(state, action, last);
     } else if (!std::holds_alternative<core::Answer>(action)) {
       return false;
     }

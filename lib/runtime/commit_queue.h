@@ -5,9 +5,11 @@
 // between would take back what it has said. So, of each turn's actions,
 //
 //   - an Answer waits until everything durable that was decided up to then is safe;
-//   - a change waits for the records of its turn. While it waits, later changes of the
-//     same session or execution are left to it: the directory reads the state of the
-//     moment, which must be safe as a whole.
+//   - a change waits for the records of its turn. While that of an execution, or of a
+//     session that is deleted, waits, others of the same one are left to the last of
+//     them: the directory reads the state of the moment, which must be safe. (Sessions
+//     that live are shown at once: of these the directory leaves out the executions whose
+//     creation is not safe. Who is answered must find what the answer speaks of.)
 //
 // Everything else (what is for workers and for logs) does not wait: tasks of an
 // execution are not placed before its creation is safe (core: ExecutionStarted).
@@ -25,7 +27,7 @@
 
 #include <francine/result.h>
 
-#include "core/effects.h"
+#include "core/state.h"
 
 namespace francine::runtime {
 
@@ -33,7 +35,8 @@ class CommitQueue {
  public:
   /// Takes what must wait out of a turn's actions. `last`: the ticket of the last
   /// durable record that was ever decided; `durable`: this turn decided some.
-  void hold(std::vector<core::Action>& actions, std::uint64_t last, bool durable);
+  void hold(const core::State& state, std::vector<core::Action>& actions, std::uint64_t last,
+            bool durable);
 
   /// Everything up to this ticket is safe: appends what may be told now.
   void release(std::uint64_t committed, std::vector<core::Action>& told);
@@ -51,15 +54,15 @@ class CommitQueue {
   };
 
   bool is_unsafe(const core::Action& action) const;
-  void mark(const core::Action& action, std::uint64_t ticket);
-  /// Whether this entry is the one that the change was left to; forgets the mark.
+  void mark(const core::State& state, const core::Action& action, std::uint64_t ticket);
+  /// Whether the change of this entry may be told, and is not left to a later one.
   bool settle(const core::Action& action, std::uint64_t ticket);
 
   std::uint64_t committed_ = 0;
   std::deque<Entry> entries_;
   /// The last ticket that a change of it waits for.
   std::unordered_map<ExecutionId, std::uint64_t> executions_;
-  std::unordered_map<SessionId, std::uint64_t> sessions_;
+  std::unordered_map<SessionId, std::uint64_t> deleted_sessions_;
 };
 
 }  // namespace francine::runtime

@@ -99,9 +99,8 @@ std::shared_ptr<ExecutionRecord> SessionRecord::find(std::string_view name) cons
 
 SessionSummary SessionRecord::summary() const {
   const std::lock_guard lock(mutex_);
-  return {info_.name,    info_.producer,
-          info_.format,  info_.owner,
-          info_.running, info_.execution_names.size(),
+  return {info_.name,          info_.producer, info_.format,
+          info_.owner,         info_.running,  info_.execution_names.size(),
           info_.updates.size()};
 }
 
@@ -138,6 +137,13 @@ void Directory::stop() {
   if (notifier_.joinable()) notifier_.join();
 }
 
+void Directory::restore(const core::State& state) {
+  state.sessions.for_each(
+      [&](SessionId id, const core::Session&) { update_session(state, id, true); });
+  state.executions.for_each(
+      [&](ExecutionId id, const core::Execution&) { update_execution(state, id); });
+}
+
 void Directory::update(const core::State& state, std::span<const core::Action> actions) {
   changed_executions_.clear();
   changed_sessions_.clear();
@@ -150,11 +156,11 @@ void Directory::update(const core::State& state, std::span<const core::Action> a
   }
   sort_unique(changed_sessions_);
   sort_unique(changed_executions_);
-  for (const SessionId id : changed_sessions_) update_session(state, id);
+  for (const SessionId id : changed_sessions_) update_session(state, id, false);
   for (const ExecutionId id : changed_executions_) update_execution(state, id);
 }
 
-void Directory::update_session(const core::State& state, SessionId id) {
+void Directory::update_session(const core::State& state, SessionId id, bool all_safe) {
   std::shared_ptr<SessionRecord> record = session(id);
   const core::Session* session = state.sessions.find(id);
   if (session == nullptr) {
@@ -194,6 +200,7 @@ void Directory::update_session(const core::State& state, SessionId id) {
   }
   for (std::size_t i = info.execution_names.size(); i < session->executions.size(); ++i) {
     const ExecutionId execution = session->executions[i];
+    if (!all_safe && !state.executions.at(execution).started) break;
     auto made = std::make_shared<ExecutionRecord>(execution, state);
     info.execution_names.push_back(made->name);
     record->executions_.emplace(made->name, made);

@@ -98,7 +98,10 @@ class Directory {
   /// As stop().
   ~Directory();
 
-  /// Carries the changes of a turn over.
+  /// Shows all that a journal knew. Before the first update().
+  void restore(const core::State& state);
+  /// Carries the changes of a turn over. Executions whose creation is not safe
+  /// (core::Execution::started) are left out until a later change of their session.
   void update(const core::State& state, std::span<const core::Action> actions);
   /// The picture of an execution that is being stored: visible once it has ended.
   void set_picture(ExecutionId id, StoredPicture picture);
@@ -119,7 +122,7 @@ class Directory {
                     std::function<void(const ExecutionInfo&)> callback);
 
  private:
-  void update_session(const core::State& state, SessionId id);
+  void update_session(const core::State& state, SessionId id, bool all_safe);
   void update_execution(const core::State& state, ExecutionId id);
   void notify(const std::shared_ptr<ExecutionRecord>& record);
   void run_notifier();

@@ -100,16 +100,11 @@ Result<void> Master::Impl::replay() {
   journal_->start();
 
   const core::State& state = loop_->state();
-  std::vector<core::Action> all;
-  state.sessions.for_each(
-      [&](SessionId id, const core::Session&) { all.emplace_back(core::SessionChanged{id}); });
+  directory_->restore(state);
   state.executions.for_each([&](ExecutionId id, const core::Execution& execution) {
-    all.emplace_back(core::ExecutionChanged{id});
-    if (!execution.sha256.empty()) results_->restore(execution.sha256);
-  });
-  directory_->update(state, all);
-  state.executions.for_each([&](ExecutionId id, const core::Execution& execution) {
-    if (!execution.sha256.empty()) directory_->set_picture(id, {nullptr, execution.sha256});
+    if (execution.sha256.empty()) return;
+    results_->restore(execution.sha256);
+    directory_->set_picture(id, {nullptr, execution.sha256});
   });
   results_->sweep();
   return {};
@@ -152,8 +147,13 @@ void Master::Impl::tell_when_safe(const core::State& state, core::Effects& effec
   }
   const std::uint64_t before = std::exchange(last_ticket_, journal_->append(effects.records));
   told_.clear();
-  commits_.release(committed_, told_);
-  commits_.hold(effects.actions, last_ticket_, last_ticket_ != before);
+  // What is safe, as far as the core has heard of it.
+  std::uint64_t committed = committed_;
+  if (!state.not_started.empty()) {
+    committed = std::min(committed, state.not_started.front().first - 1);
+  }
+  commits_.release(committed, told_);
+  commits_.hold(state, effects.actions, last_ticket_, last_ticket_ != before);
   if (!commits_.empty()) {
     if (auto trouble = journal_refuses()) {
       trouble->message +=

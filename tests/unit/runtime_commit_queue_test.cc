@@ -1,6 +1,8 @@
 #include <doctest/doctest.h>
 
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "runtime/commit_queue.h"
@@ -36,9 +38,18 @@ std::string text(const std::vector<Action>& actions) {
 
 struct Queue {
   CommitQueue commits;
+  core::State state;  ///< with the sessions 1 to 9, of which some get deleted
+
+  Queue() {
+    for (std::uint64_t i = 1; i < 10; ++i) {
+      auto spec = std::make_shared<core::SessionSpec>();
+      spec->name = std::to_string(i);
+      core::apply(state, core::SessionCreated{SessionId{i}, std::move(spec)});
+    }
+  }
 
   std::string hold(std::vector<Action> actions, std::uint64_t last, bool durable) {
-    commits.hold(actions, last, durable);
+    commits.hold(state, actions, last, durable);
     return text(actions);
   }
   std::string release(std::uint64_t committed) {
@@ -80,6 +91,25 @@ TEST_CASE("a change of what is not safe is left to the records that it waits for
   CHECK(queue.hold({execution(1)}, 2, false).empty());
   CHECK(queue.release(2) == "e1 s3");
   CHECK(queue.hold({execution(1)}, 2, false) == "e1");
+}
+
+TEST_CASE("who is answered finds what the answer speaks of, whatever else its session does") {
+  Queue queue;
+  CHECK(queue.hold({answer(1), execution(1), session(1)}, 1, true).empty());
+  CHECK(queue.hold({answer(2), execution(2), session(1)}, 2, true).empty());
+  CHECK(queue.hold({session(1)}, 2, false) == "s1");
+  CHECK(queue.release(1) == "r1 e1 s1");
+  CHECK(queue.release(2) == "r2 e2 s1");
+}
+
+TEST_CASE("a session that is deleted is shown until its deletion is safe") {
+  Queue queue;
+  CHECK(queue.hold({answer(1), execution(1), session(1)}, 1, true).empty());
+  core::apply(queue.state, core::SessionDeleted{SessionId{1}});
+  CHECK(queue.hold({execution(1), session(1), answer(2)}, 2, true).empty());
+  CHECK(queue.hold({session(1)}, 2, false).empty());
+  CHECK(queue.release(1) == "r1");
+  CHECK(queue.release(2) == "e1 s1 r2");
 }
 
 TEST_CASE("several turns become safe at once, in their order") {
