@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Workers on hosts of their own (network namespaces, joined by veth pairs), cut off
+"""Workers on hosts of their own (network namespaces on a bridge), cut off
 and joined again: no share is counted twice, and no execution is stuck. Needs root and
 iproute2; without the right to make namespaces it is skipped, and says so."""
 
@@ -15,6 +15,7 @@ from harness import SERVER, SLOWNESS, SystemTest, wait_until
 SECRET = {"FRANCINE_CLUSTER_SECRET": "what partitions whisper"}
 UPDATE = {"width": int(256 / SLOWNESS), "height": int(256 / SLOWNESS), "samples": 2}
 PARALLEL = 16
+MASTER = "10.213.7.1"
 NAME = f"francine-{os.getpid()}"
 
 
@@ -31,27 +32,33 @@ def may_make_hosts():
 
 @unittest.skipUnless(may_make_hosts(), "no right to make network namespaces")
 class Partition(SystemTest):
+    def setUp(self):
+        """A switch that this host, the master's, is plugged into."""
+        self.switch = f"fr{os.getpid()}s"[:15]
+        ip("link", "add", self.switch, "type", "bridge")
+        self.addCleanup(ip, "link", "delete", self.switch, check=False)
+        ip("address", "add", f"{MASTER}/24", "dev", self.switch)
+        ip("link", "set", self.switch, "up")
+
     def host(self, number):
-        """A host with one cable to this one: (namespace, our end, our address, its)."""
-        namespace, ours, theirs = f"{NAME}-{number}", f"fr{os.getpid()}a{number}"[:15], "eth0"
-        here, there = f"10.213.{number}.1", f"10.213.{number}.2"
+        """A host that is plugged into the switch: (namespace, its cable, its address)."""
+        namespace, cable, address = f"{NAME}-{number}", f"fr{os.getpid()}c{number}"[:15], \
+            f"10.213.7.{10 + number}"
         ip("netns", "add", namespace)
         self.addCleanup(ip, "netns", "delete", namespace, check=False)
-        ip("link", "add", ours, "type", "veth", "peer", "name", theirs, "netns", namespace)
-        self.addCleanup(ip, "link", "delete", ours, check=False)
-        ip("address", "add", f"{here}/24", "dev", ours)
-        ip("link", "set", ours, "up")
-        for command in (["address", "add", f"{there}/24", "dev", theirs],
-                        ["link", "set", theirs, "up"], ["link", "set", "lo", "up"],
-                        ["route", "add", "default", "via", here]):
+        ip("link", "add", cable, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        self.addCleanup(ip, "link", "delete", cable, check=False)
+        ip("link", "set", cable, "master", self.switch, "up")
+        for command in (["address", "add", f"{address}/24", "dev", "eth0"],
+                        ["link", "set", "eth0", "up"], ["link", "set", "lo", "up"]):
             ip("-n", namespace, *command)
-        return namespace, ours, here, there
+        return namespace, cable, address
 
     def worker(self, host, name, port):
-        namespace, _, here, there = host
+        namespace, _, address = host
         return self.program(
-            "netns", "exec", namespace, SERVER, "worker", "--name", name, "--master-host", here,
-            "--port", str(port), "--bind-address", there, "--slots", "1",
+            "netns", "exec", namespace, SERVER, "worker", "--name", name, "--master-host", MASTER,
+            "--port", str(port), "--bind-address", address, "--slots", "1",
             program=shutil.which("ip"), **SECRET)
 
     def render(self, server):
@@ -70,7 +77,7 @@ class Partition(SystemTest):
         return {one["name"]: one["health"] for one in server.get("/workers").json()["workers"]}
 
     def test_cut_and_healed(self):
-        server = self.server("--cluster-bind-address", "0.0.0.0", "--ping-period", "0.5",
+        server = self.server("--cluster-bind-address", MASTER, "--ping-period", "0.5",
                              instance_type="static", workers=0, **SECRET)
         hosts = [self.host(number) for number in (1, 2)]
         for host, name in zip(hosts, ("first", "second")):
