@@ -77,7 +77,7 @@ class Partition(SystemTest):
         return {one["name"]: one["health"] for one in server.get("/workers").json()["workers"]}
 
     def test_cut_and_healed(self):
-        server = self.server("--cluster-bind-address", MASTER, "--ping-period", "0.5",
+        server = self.server("--cluster-bind-address", MASTER, "--ping-period", str(0.5 * SLOWNESS),
                              instance_type="static", workers=0, **SECRET)
         hosts = [self.host(number) for number in (1, 2)]
         for host, name in zip(hosts, ("first", "second")):
@@ -90,7 +90,7 @@ class Partition(SystemTest):
             path = self.render(server)
             wait_until("a share is done", lambda: server.get(path).json()["progress"] >= 1, 60)
             ip("link", "set", hosts[0][1], "down")
-            wait_until("it is missed", lambda: self.workers(server)["first"] != "alive")
+            wait_until("it is missed", lambda: self.workers(server).get("first") != "alive")
             ip("link", "set", hosts[0][1], "up")
             self.assertEqual(self.finished(server, path), digest)
 
