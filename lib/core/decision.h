@@ -77,7 +77,8 @@ struct Decision {
   /// have failed there and there are other workers. Empty: nowhere yet.
   std::optional<WorkerId> away_from_failure(WorkerId worker, const Execution& execution,
                                             TaskKind kind, std::uint32_t first) const;
-  void count_task(WorkerId worker, const TaskFinished& result);
+  /// `task` is the worker's; by value, for counting takes it off the worker.
+  void count_task(WorkerId id, const Worker& worker, Task task, const TaskFinished& result);
   /// Ends a running task that was not counted; fails its execution at the limit.
   void end_task(WorkerId worker, const Task& task, TaskOutcome outcome, const TaskTimes& times,
                 const std::string& reason);

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <set>
-#include <tuple>
 
 #include "core/decision.h"
 
@@ -105,7 +104,7 @@ void Decision::reconcile(WorkerId id, const WorkerReport& report) {
                                      [&](const Task& t) { return t.id == task.id; });
     if (placed == worker.tasks.end()) continue;
     if (const KeptResult* kept = find_kept(report, task.id)) {
-      count_task(id, kept->result);
+      count_task(id, worker, task, kept->result);
     } else if (std::none_of(report.running.begin(), report.running.end(),
                             [&](const UnansweredTask& t) { return t.task == task.id; })) {
       end_task(id, task, TaskOutcome::kLost, {}, missing);
@@ -163,12 +162,13 @@ void Decision::adopt(const std::vector<std::pair<WorkerId, const WorkerReport*>>
 
 bool Decision::adopt_kept(WorkerId id, const KeptResult& kept) {
   const UnansweredTask& task = kept.made_by;
-  const Execution* execution = execution_of(state, state.workers.at(id), task);
+  const Worker& worker = state.workers.at(id);
+  const Execution* execution = execution_of(state, worker, task);
   if (execution == nullptr || !execution->ledger->is_pending(task.shares)) return false;
   // However it was made: its shares were pending, and are counted by it alone.
   record(TaskPlaced{task.task, id, task.execution, TaskKind::kProduce, task.finish, task.shares,
                     now, true});
-  count_task(id, kept.result);
+  count_task(id, worker, worker.tasks.back(), kept.result);
   return true;
 }
 

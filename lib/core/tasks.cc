@@ -140,8 +140,8 @@ std::optional<WorkerId> Decision::away_from_failure(WorkerId worker, const Execu
 void Decision::on(const WorkerFinished& event) {
   const Worker* worker = state.workers.find(event.worker);
   if (worker == nullptr) return;
-  if (find_task(*worker, event.result.task) != nullptr) {
-    count_task(event.worker, event.result);
+  if (const Task* task = find_task(*worker, event.result.task)) {
+    count_task(event.worker, *worker, *task, event.result);
   } else if (state.reports.count(event.worker) != 0) {
     record(ReportAmended{event.worker, event.result.task, event.result});
   } else {
@@ -150,11 +150,10 @@ void Decision::on(const WorkerFinished& event) {
   }
 }
 
-void Decision::count_task(WorkerId worker_id, const TaskFinished& result) {
-  const Worker& worker = state.workers.at(worker_id);
-  const Task task = *find_task(worker, result.task);
-  record(TaskCounted{result.task, worker_id, bounded(result.times), result.bytes, now});
-  if (worker.standing == WorkerStanding::kSuspect) hear(worker_id, worker);
+void Decision::count_task(WorkerId id, const Worker& worker, Task task,
+                          const TaskFinished& result) {
+  record(TaskCounted{result.task, id, bounded(result.times), result.bytes, now});
+  if (worker.standing == WorkerStanding::kSuspect) hear(id, worker);
   act(ExecutionChanged{task.execution});
   if (!task.finish) return;
   const Execution& execution = state.executions.at(task.execution);

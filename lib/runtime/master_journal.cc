@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -114,7 +115,7 @@ core::Restart Master::Impl::restart_event(bool others_may_return) const {
   core::Restart event;
   event.cluster = cluster_;
   if (others_may_return) return event;
-  const std::vector<std::string> adopted = control_->adopted();
+  const std::vector<std::string>& adopted = control_->adopted();
   for (const std::string& name : loop_->state().members) {
     if (std::find(adopted.begin(), adopted.end(), name) == adopted.end()) {
       event.gone.push_back(name);
