@@ -25,8 +25,9 @@ def lose_a_task(server):
     session = server.new_session()
     name = server.post(f"/sessions/{session}/executions", ENDLESS).json()["name"]
     path = f"/sessions/{session}/executions/{name}"
-    wait_until("both workers work",
-               lambda: all(w["busySlots"] for w in server.get("/workers").json()["workers"]))
+    # Ready is a server with its first worker: whom we kill shall have a task to lose.
+    wait_until("both workers work", lambda: 2 == sum(
+        w["busySlots"] for w in server.get("/workers").json()["workers"]))
     os.kill(server.worker_pids()[0], signal.SIGKILL)
     wait_until("a task was lost", lambda: "lastFailure" in server.get(path).json())
     return session, name
