@@ -1,5 +1,6 @@
 // Workers that answer every task at once, without rendering: a process with 1,000
-// links to a real master, each of a worker of one slot, for benchmarks of the master.
+// links (or as many as WorkersOptions says) to a real master, each of a worker of one
+// slot, for benchmarks of the master.
 
 #ifndef FRANCINE_BENCH_ANSWERING_WORKERS_H
 #define FRANCINE_BENCH_ANSWERING_WORKERS_H
@@ -50,29 +51,47 @@ struct Shared {
   std::atomic<std::uint64_t> reductions{0};
 };
 
-inline Shared& shared_memory() {
+template <typename T = Shared>
+T& shared_memory() {
   void* memory =
-      mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+      mmap(nullptr, sizeof(T), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) throw std::bad_alloc();
-  return *new (memory) Shared;
+  return *new (memory) T;
 }
+
+/// The functions are called on the workers' thread, in their process.
+struct WorkersOptions {
+  std::uint32_t count = kWorkers;
+  /// Whether a worker answers a message; empty: every one.
+  std::function<bool(std::uint32_t worker, const runtime::MasterMessage& message)> answers = {};
+  /// A worker's link is over, and dialled again; empty: that is a failure.
+  std::function<void(std::uint32_t worker)> on_lost = {};
+};
 
 inline std::shared_ptr<const EncodedImage> blank_picture() {
   image::Partial partial{.sum = Image({64, 64}), .weight = 1, .shares = {0, 1}};
   return std::make_shared<const EncodedImage>(image::encode_picture(partial, Format::kPng).value());
 }
 
+inline void wait_until(const std::function<bool()>& predicate) {
+  while (!predicate()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+}
+
 /// The other process: all workers, on one thread, and one resource port for all.
 class Workers {
  public:
-  Workers(std::uint16_t port, const std::string& secret, Shared& shared)
-      : shared_(shared), keys_(secret), picture_(blank_picture()) {
+  Workers(std::uint16_t port, const std::string& secret, Shared& shared, WorkersOptions options)
+      : shared_(shared), options_(std::move(options)), keys_(secret), picture_(blank_picture()) {
     sha256_ = base::sha256_hex(picture_->bytes);
     runtime::ResourceServerOptions server;
     server.partials = &store_;
     server_ = runtime::ResourceServer::start(server, keys_).value();
-    links_.reserve(kWorkers);
-    for (std::uint32_t i = 0; i < kWorkers; ++i) add_worker(i, port);
+    links_.reserve(options_.count);
+    for (std::uint32_t i = 0; i < options_.count; ++i) {
+      // A master bears so many strangers at a time, and refuses more.
+      if (i % kWorkers == 0) wait_until([&] { return welcomed_ >= i; });
+      add_worker(i, port);
+    }
   }
 
  private:
@@ -82,10 +101,15 @@ class Workers {
     auto& link =
         *links_.emplace_back(std::make_unique<runtime::TcpMasterLink>(io_, options, keys_));
     runtime::TcpMasterLinkEvents events;
-    events.on_message = [this, &link](runtime::MasterMessage&& message) {
+    events.on_message = [this, number, &link](runtime::MasterMessage&& message) {
+      if (std::get_if<runtime::Welcome>(&message) != nullptr) ++welcomed_;
+      if (options_.answers && !options_.answers(number, message)) return;
       answer(link, std::move(message));
     };
-    events.on_lost = [](const std::string& reason) { fail(reason); };
+    events.on_lost = [this, number](const std::string& reason) {
+      if (!options_.on_lost) fail(reason);
+      options_.on_lost(number);
+    };
     events.on_ended = [](const Error& error) { fail(error.message); };
     events.on_note = [](LogLevel, const std::string&) {};
     events.make_join = [this, number] {
@@ -130,9 +154,11 @@ class Workers {
   }
 
   Shared& shared_;
+  const WorkersOptions options_;
   const net::ClusterKeys keys_;
   const std::shared_ptr<const EncodedImage> picture_;
   std::string sha256_;
+  std::atomic<std::uint64_t> welcomed_{0};
   runtime::PartialStore store_;
   std::unique_ptr<runtime::ResourceServer> server_;
   net::IoThread io_;
@@ -143,7 +169,7 @@ class Workers {
 /// waits for the port that they shall dial. Ends with the object.
 class WorkerProcess {
  public:
-  WorkerProcess(const std::string& secret, Shared& shared) {
+  WorkerProcess(const std::string& secret, Shared& shared, WorkersOptions options = {}) {
     if (pipe(pipe_) != 0) throw std::runtime_error("no pipe");
     pid_ = fork();
     if (pid_ < 0) throw std::runtime_error("no process");
@@ -151,7 +177,7 @@ class WorkerProcess {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     std::uint16_t port = 0;
     if (read(pipe_[0], &port, sizeof(port)) == sizeof(port)) {
-      const Workers workers(port, secret, shared);
+      const Workers workers(port, secret, shared, std::move(options));
       while (true) pause();
     }
     std::_Exit(1);
@@ -175,10 +201,6 @@ class WorkerProcess {
   int pipe_[2] = {-1, -1};
   pid_t pid_ = 0;
 };
-
-inline void wait_until(const std::function<bool()>& predicate) {
-  while (!predicate()) std::this_thread::sleep_for(std::chrono::milliseconds(10));
-}
 
 /// Executions one after another, until told to stop; how many.
 inline std::uint64_t keep_busy(Master& master, const std::atomic<bool>& stop) {

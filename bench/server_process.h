@@ -61,6 +61,8 @@ class ServerProcess {
 
   std::uint16_t rest_port() const { return rest_port_; }
   std::uint16_t ws_port() const { return ws_port_; }
+  std::uint16_t rpc_port() const { return rpc_port_; }  ///< where workers dial in
+  pid_t pid() const { return pid_; }
 
  private:
   struct Close {
@@ -71,10 +73,12 @@ class ServerProcess {
     char line[256];
     unsigned rest = 0;
     unsigned ws = 0;
+    unsigned rpc = 0;
     while (std::fgets(line, sizeof(line), output_.get()) != nullptr) {
-      if (std::sscanf(line, "francine-server ready: rest=%u ws=%u", &rest, &ws) == 2) {
+      if (std::sscanf(line, "francine-server ready: rest=%u ws=%u rpc=%u", &rest, &ws, &rpc) == 3) {
         rest_port_ = static_cast<std::uint16_t>(rest);
         ws_port_ = static_cast<std::uint16_t>(ws);
+        rpc_port_ = static_cast<std::uint16_t>(rpc);
         return;
       }
     }
@@ -92,6 +96,7 @@ class ServerProcess {
   std::unique_ptr<std::FILE, Close> output_;
   std::uint16_t rest_port_ = 0;
   std::uint16_t ws_port_ = 0;
+  std::uint16_t rpc_port_ = 0;
 };
 
 }  // namespace francine::bench
