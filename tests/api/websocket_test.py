@@ -195,15 +195,15 @@ class Open(WebSocketTest):
                                            "timeouts", "workers", "tasks"])
             self.assertEqual(len(first["workers"]), 2)
             session = await client.new_session()
-            await client.send("createExecution", sessionName=session, parallel=fewer(400),
-                              update=SMALL)
+            await client.send("createExecution", sessionName=session, **ENDLESS)
             busy = await watcher.read_until(lambda s: s["tasks"]["running"] > 0)
             self.assertLessEqual(set(busy["workers"]), {"UNUSED", "PRODUCING", "REDUCING"})
             self.assertEqual(busy["timeouts"], busy["tasks"]["running"])
-            await watcher.read_until(lambda s: "PRODUCING" in s["workers"])
-            await client.read()
+            if "PRODUCING" not in busy["workers"]:
+                await watcher.read_until(lambda s: "PRODUCING" in s["workers"])
+            await client.send("deleteSession", sessionName=session)
             await watcher.read_until(lambda s: s["tasks"] == {"waiting": 0, "running": 0} and
-                                     s["executions"] > first["executions"])
+                                     s["sessions"] == first["sessions"])
 
     @steps
     async def test_subscribe(self):

@@ -67,10 +67,11 @@ class Client:
         return await self.read_until(lambda message: message["command"] == command)
 
     async def read_until(self, predicate):
-        while True:
-            answer = await self.read()
-            if predicate(answer):
-                return answer
+        """Within one deadline, however many messages come."""
+        async with asyncio.timeout(DEADLINE):
+            while not predicate(answer := await self.read()):
+                pass
+            return answer
 
 
 def steps(test):
