@@ -85,6 +85,22 @@ void add_counted(Execution& execution, const Task& task, const TaskTimes& times)
   }
 }
 
+/// A rendering of these shares has been counted.
+void compare_later_ones(Execution& execution, ShareRange shares, WorkerId worker,
+                        const std::optional<TileMeans>& means) {
+  if (execution.siblings) execution.siblings->settle(shares);
+  if (!means) return;
+  if (!execution.siblings) execution.siblings = std::make_unique<Siblings>();
+  execution.siblings->add({shares, worker, *means});
+}
+
+void doubt(Execution& execution, ShareRange shares, WorkerId id, const Worker& worker,
+           const TileMeans& means) {
+  ++execution.retries;
+  execution.siblings->doubt(shares,
+                            {id, worker.spec->name, host_of(worker.spec->endpoint), means});
+}
+
 /// Puts the worker on the list of those that hold the session.
 void hold_session(State& state, WorkerId id, Worker& worker, SessionId session_id) {
   if (!insert_sorted(worker.sessions, session_id)) return;
@@ -180,6 +196,7 @@ void carry_out(State& state, const ExecutionEnded& record) {
   release_picture(state, execution);
   execution.ledger.reset();
   execution.attempts.clear();
+  execution.siblings.reset();
   Session& session = state.sessions.at(execution.session);
   --session.running;
   if (Owner* owner = owner_of(state, session)) --owner->running_executions;
@@ -346,6 +363,7 @@ void carry_out(State& state, const TaskPlaced& record) {
     refresh_produce_work(state, record.execution, execution);
     worker.last_execution = record.execution;
     worker.next_share = record.shares.end;
+    if (record.adopted && execution.siblings) execution.siblings->settle(record.shares);
   } else {
     remove_group(state, record.execution, execution, record.shares.begin);
     execution.reducing.emplace(record.shares, record.worker);
@@ -371,6 +389,7 @@ void carry_out(State& state, const TaskCounted& record) {
   std::optional<ShareRange> group;
   if (task.kind == TaskKind::kProduce) {
     group = execution.ledger->count(partial);
+    compare_later_ones(execution, task.shares, record.worker, record.means);
   } else {
     execution.ledger->for_each_partial(task.shares, [&](const HeldPartial& input) {
       release_partial(state, task.execution, input);
@@ -380,6 +399,18 @@ void carry_out(State& state, const TaskCounted& record) {
   insert_sorted(worker.partials, {task.execution, task.shares.begin});
   worker.partial_bytes += record.bytes;
   if (group) add_group(state, task.execution, execution, *group);
+}
+
+void carry_out(State& state, const TaskDoubted& record) {
+  const Task task = remove_task(state, record.worker, record.task);
+  Worker& worker = state.workers.at(record.worker);
+  Execution& execution = state.executions.at(task.execution);
+  worker.last_seen = record.at;
+  worker.drops.push_back(record.task);
+  add_counted(execution, task, record.times);
+  doubt(execution, task.shares, record.worker, worker, record.means);
+  execution.ledger->give_back(task.shares);
+  refresh_produce_work(state, task.execution, execution);
 }
 
 void carry_out(State& state, const TaskEnded& record) {
@@ -421,6 +452,11 @@ void carry_out(State& state, const PartialLost& record) {
   release_partial(state, record.execution, partial);
   execution.ledger->lose(record.shares);
   refresh_produce_work(state, record.execution, execution);
+}
+
+void carry_out(State& state, const PartialDoubted& record) {
+  doubt(state.executions.at(record.execution), record.shares, record.worker,
+        state.workers.at(record.worker), record.means);
 }
 
 void carry_out(State& state, const PictureDropped& record) {

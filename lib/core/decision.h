@@ -13,6 +13,11 @@
 
 namespace francine::core {
 
+/// "rendering shares 4 to 7".
+std::string describe(const Task& task);
+/// What a worker says of times, no longer than a task can take.
+TaskTimes bounded(const TaskTimes& times);
+
 struct Decision {
   State& state;
   Timestamp now;
@@ -73,15 +78,29 @@ struct Decision {
   void on(const PictureLost& event);
   void commit(const Placement& placement);
   void place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind, ShareRange shares);
-  /// Where these shares should go that were proposed for `worker`: elsewhere, if they
-  /// have failed there and there are other workers. Empty: nowhere yet.
-  std::optional<WorkerId> away_from_failure(WorkerId worker, const Execution& execution,
-                                            TaskKind kind, std::uint32_t first) const;
   /// `task` is the worker's; by value, for counting takes it off the worker.
   void count_task(WorkerId id, const Worker& worker, Task task, const TaskFinished& result);
   /// Ends a running task that was not counted; fails its execution at the limit.
   void end_task(WorkerId worker, const Task& task, TaskOutcome outcome, const TaskTimes& times,
                 const std::string& reason);
+
+  // doubts.cc
+  /// Where these shares should go that were proposed for `worker`: elsewhere, if they
+  /// have failed there, or what it made of them is doubted, and there are other workers.
+  /// Empty: nowhere yet.
+  std::optional<WorkerId> elsewhere(WorkerId worker, const Execution& execution, TaskKind kind,
+                                    ShareRange shares) const;
+  /// Whether the result may be counted. Otherwise the task has ended without.
+  bool is_believed(WorkerId id, const Worker& worker, const Task& task, const TaskFinished& result);
+  /// The same, for shares that are doubted.
+  bool is_settled(WorkerId id, const Worker& worker, const Task& task, const TaskFinished& result,
+                  const Doubt& about);
+  void doubt(WorkerId id, const Worker& worker, const Task& task, const TaskFinished& result,
+             const std::string& reason);
+  /// Of the first renderings, those that turn out to look unlike the others.
+  void doubt_misfits(ExecutionId id);
+  /// Two others agree, and this one differs.
+  void blame(const Opinion& odd, const std::string& sentence);
 };
 
 }  // namespace francine::core

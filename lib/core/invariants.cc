@@ -80,6 +80,19 @@ std::string check_work(const State& state, ExecutionId id, const Execution& exec
   return {};
 }
 
+std::string check_doubts(const Execution& execution, const std::vector<ShareRange>& runs) {
+  if (!execution.siblings) return {};
+  for (const auto& [first, doubt] : execution.siblings->doubts()) {
+    if (first != doubt.shares.begin) return " lists a doubt in a wrong place";
+    if (doubt.opinions.empty() || doubt.opinions.size() > 2) return " has a doubt of nobody";
+    if (!execution.ledger->is_pending(doubt.shares) &&
+        std::find(runs.begin(), runs.end(), doubt.shares) == runs.end()) {
+      return " doubts shares that are not rendered again";
+    }
+  }
+  return {};
+}
+
 std::string check_execution(const State& state, ExecutionId id, const Execution& execution,
                             Found& found) {
   const std::string name = "execution " + execution.name;
@@ -88,7 +101,8 @@ std::string check_execution(const State& state, ExecutionId id, const Execution&
   if (ended == static_cast<bool>(execution.ledger)) return name + " has ended with a ledger";
   if (execution.running_tasks != found.tasks[id]) return name + " miscounts its running tasks";
   if (ended) {
-    if (!execution.groups.empty() || !execution.reducing.empty() || execution.picture) {
+    if (!execution.groups.empty() || !execution.reducing.empty() || execution.picture ||
+        execution.siblings) {
       return name + " has ended and keeps work";
     }
     return {};
@@ -121,6 +135,9 @@ std::string check_execution(const State& state, ExecutionId id, const Execution&
     const auto group = execution.ledger->group_of(inside->shares);
     if (!group || !execution.ledger->is_ready(*group)) return name + " offers an incomplete group";
     if (execution.reducing.count(*group) != 0) return name + " offers a group that is being merged";
+  }
+  if (auto wrong = check_doubts(execution, found.runs[id]); !wrong.empty()) {
+    return name + wrong;
   }
   return check_work(state, id, execution, found);
 }

@@ -181,6 +181,19 @@ struct TaskCounted {
   TaskTimes times;
   std::uint64_t bytes = 0;
   Timestamp at = 0;
+  std::optional<TileMeans> means = {};  ///< as TaskFinished says
+};
+
+/// The task made a partial that looks unlike its siblings and agrees with no rendering
+/// of the same shares: it is dropped, and they are pending again.
+struct TaskDoubted {
+  TaskId task{};
+  WorkerId worker{};
+  TaskTimes times;
+  TileMeans means{};
+  std::string reason;
+  ExecutionId execution{};  ///< that the task was of
+  Timestamp at = 0;
 };
 
 struct TaskEnded {
@@ -195,6 +208,15 @@ struct TaskEnded {
 struct PartialLost {
   ExecutionId execution{};
   ShareRange shares;
+};
+
+/// The partial that was just lost is doubted, as with TaskDoubted.
+struct PartialDoubted {
+  ExecutionId execution{};
+  ShareRange shares;
+  WorkerId worker{};
+  TileMeans means{};
+  std::string reason;
 };
 
 /// The finished picture is gone before it was stored.
@@ -216,8 +238,8 @@ using Record =
     std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded, Restarted,
                  MemberAdded, MemberRemoved, RestartSafe, ExecutionStarted, WorkerAdded,
                  WorkerRemoved, WorkerSeen, WorkerStands, WorkerSetAside, SessionKept, ReportTaken,
-                 ReportAmended, Recovered, WorkerPinged, TaskPlaced, TaskCounted, TaskEnded,
-                 PartialLost, PictureDropped, DropsSent, Ticked>;
+                 ReportAmended, Recovered, WorkerPinged, TaskPlaced, TaskCounted, TaskDoubted,
+                 TaskEnded, PartialLost, PartialDoubted, PictureDropped, DropsSent, Ticked>;
 
 /// Whether the journal keeps it. The others are rebuilt from what workers report.
 constexpr bool is_durable(const Record& record) {

@@ -36,6 +36,7 @@
 #include "core/id_table.h"
 #include "core/index_set.h"
 #include "core/ledger.h"
+#include "core/siblings.h"
 
 namespace francine::core {
 
@@ -140,6 +141,7 @@ struct Execution {
   std::map<std::uint32_t, std::vector<Holding>> groups;  ///< ready, not placed: by first share
   std::map<ShareRange, WorkerId> reducing;               ///< placed groups
   std::map<std::pair<TaskKind, std::uint32_t>, Attempts> attempts;  ///< by first share
+  std::unique_ptr<Siblings> siblings;  ///< from the first rendering counted until the end
   std::optional<Picture> picture;
   Timestamp created_at = 0;
   Timestamp ended_at = 0;

@@ -5,8 +5,11 @@
 #ifndef FRANCINE_CORE_TASK_H
 #define FRANCINE_CORE_TASK_H
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -93,6 +96,11 @@ struct TaskTimes {
   std::int64_t reducing_us = 0;
 };
 
+/// Tiles that a picture is divided into for comparing renderings: 4 x 4.
+inline constexpr std::size_t kTiles = 16;
+/// The mean of the samples of each tile, row by row.
+using TileMeans = std::array<float, kTiles>;
+
 /// worker -> master. The task is done; `bytes` is what the worker now keeps under
 /// its id: the partial in memory, or (with `finish`) the encoded picture.
 struct TaskFinished {
@@ -100,6 +108,8 @@ struct TaskFinished {
   TaskTimes times;
   std::uint64_t bytes = 0;
   std::string sha256;  ///< of the encoded picture; empty for partials
+  /// Of a rendered partial, for each share of it; of nothing else.
+  std::optional<TileMeans> means = {};
 };
 
 /// worker -> master. The task is not done and nothing is kept.

@@ -13,22 +13,15 @@ namespace {
 /// and Kuck, 1987).
 constexpr std::uint64_t kRunsPerSlot = 8;
 
+/// What a worker says of times goes into sums and products: bounded, so that none
+/// overflows (25 attempts at 65,536 shares, times a run's 16).
+constexpr std::int64_t kLongestTaskUs = 86'400'000'000;
+
 std::uint32_t run_size(const State& state, const Ledger& ledger) {
   const std::uint64_t slots = std::max<std::uint64_t>(state.totals.slots, 1);
   const std::uint64_t shares = ledger.pending() / (kRunsPerSlot * slots);
   return static_cast<std::uint32_t>(
       std::bit_floor(std::clamp<std::uint64_t>(shares, 1, kGroupShares)));
-}
-
-/// What a worker says of times goes into sums and products: bounded, so that none
-/// overflows (25 attempts at 65,536 shares, times a run's 16).
-constexpr std::int64_t kLongestTaskUs = 86'400'000'000;
-
-TaskTimes bounded(const TaskTimes& times) {
-  const auto bound = [](std::int64_t us) {
-    return std::clamp<std::int64_t>(us, 0, kLongestTaskUs);
-  };
-  return {bound(times.fetching_us), bound(times.producing_us), bound(times.reducing_us)};
 }
 
 const Task* find_task(const Worker& worker, TaskId id) {
@@ -37,14 +30,14 @@ const Task* find_task(const Worker& worker, TaskId id) {
   return it == worker.tasks.end() ? nullptr : &*it;
 }
 
-std::string describe(const Task& task) {
-  const bool one = task.shares.size() == 1;
-  return std::string(task.kind == TaskKind::kProduce ? "rendering" : "merging") +
-         (one ? " share " : " shares ") + std::to_string(task.shares.begin) +
-         (one ? "" : " to " + std::to_string(task.shares.end - 1));
-}
-
 }  // namespace
+
+TaskTimes bounded(const TaskTimes& times) {
+  const auto bound = [](std::int64_t us) {
+    return std::clamp<std::int64_t>(us, 0, kLongestTaskUs);
+  };
+  return {bound(times.fetching_us), bound(times.producing_us), bound(times.reducing_us)};
+}
 
 void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind,
                      ShareRange shares) {
@@ -91,9 +84,9 @@ void Decision::commit(const Placement& placement) {
     const auto group = execution->groups.find(placement.work.first);
     if (group == execution->groups.end()) return;
     const ShareRange inside = execution->ledger->partial_of(group->first)->shares;
-    const auto where =
-        away_from_failure(placement.worker, *execution, TaskKind::kReduce, group->first);
-    if (where) place(*where, id, TaskKind::kReduce, *execution->ledger->group_of(inside));
+    const ShareRange merged = *execution->ledger->group_of(inside);
+    const auto where = elsewhere(placement.worker, *execution, TaskKind::kReduce, merged);
+    if (where) place(*where, id, TaskKind::kReduce, merged);
     return;
   }
   for (std::uint32_t i = 0; i < placement.count; ++i) {
@@ -103,11 +96,10 @@ void Decision::commit(const Placement& placement) {
     const bool begin_groups = worker->partial_bytes < worker->partial_budget_bytes ||
                               (execution->running_tasks == 0 && execution->groups.empty());
     const std::uint32_t next = worker->last_execution == id ? worker->next_share : 0;
-    const auto run =
-        execution->ledger->choose(next, run_size(state, *execution->ledger), begin_groups);
+    auto run = execution->ledger->choose(next, run_size(state, *execution->ledger), begin_groups);
     if (!run) return;
-    const auto where =
-        away_from_failure(placement.worker, *execution, TaskKind::kProduce, run->begin);
+    if (execution->siblings) run = execution->siblings->keep_together(*run);
+    const auto where = elsewhere(placement.worker, *execution, TaskKind::kProduce, *run);
     if (!where) return;
     place(*where, id, TaskKind::kProduce, *run);
   }
@@ -117,31 +109,13 @@ void Decision::on(const PlanProposed& event) {
   for (const Placement& placement : event.placements) commit(placement);
 }
 
-std::optional<WorkerId> Decision::away_from_failure(WorkerId worker, const Execution& execution,
-                                                    TaskKind kind, std::uint32_t first) const {
-  if (execution.attempts.empty()) return worker;
-  const auto attempts = execution.attempts.find({kind, first});
-  if (attempts == execution.attempts.end() || attempts->second.failed_on != worker) return worker;
-  const std::uint32_t arithmetic = state.workers.at(worker).arithmetic;
-  std::optional<WorkerId> free;
-  bool others = false;
-  state.workers.for_each([&](WorkerId id, const Worker& other) {
-    if (id == worker || other.arithmetic != arithmetic || other.set_aside_until != 0 ||
-        other.standing != WorkerStanding::kAlive) {
-      return;
-    }
-    others = true;
-    if (!free && state.is_placeable(other)) free = id;
-  });
-  if (!others) return worker;
-  return free;
-}
-
 void Decision::on(const WorkerFinished& event) {
   const Worker* worker = state.workers.find(event.worker);
   if (worker == nullptr) return;
   if (const Task* task = find_task(*worker, event.result.task)) {
-    count_task(event.worker, *worker, *task, event.result);
+    if (is_believed(event.worker, *worker, *task, event.result)) {
+      count_task(event.worker, *worker, *task, event.result);
+    }
   } else if (state.reports.count(event.worker) != 0) {
     record(ReportAmended{event.worker, event.result.task, event.result});
   } else {
@@ -152,13 +126,21 @@ void Decision::on(const WorkerFinished& event) {
 
 void Decision::count_task(WorkerId id, const Worker& worker, Task task,
                           const TaskFinished& result) {
-  record(TaskCounted{result.task, id, bounded(result.times), result.bytes, now});
+  record(TaskCounted{result.task, id, bounded(result.times), result.bytes, now, result.means});
   if (worker.standing == WorkerStanding::kSuspect) hear(id, worker);
   act(ExecutionChanged{task.execution});
+  if (task.kind == TaskKind::kProduce) doubt_misfits(task.execution);
   if (!task.finish) return;
   const Execution& execution = state.executions.at(task.execution);
   act(StorePicture{task.execution, result.task, worker.spec->endpoint,
                    state.sessions.at(execution.session).spec->format, result.bytes, result.sha256});
+}
+
+std::string describe(const Task& task) {
+  const bool one = task.shares.size() == 1;
+  return std::string(task.kind == TaskKind::kProduce ? "rendering" : "merging") +
+         (one ? " share " : " shares ") + std::to_string(task.shares.begin) +
+         (one ? "" : " to " + std::to_string(task.shares.end - 1));
 }
 
 void Decision::end_task(WorkerId worker, const Task& task, TaskOutcome outcome,

@@ -39,6 +39,16 @@ LogRecord record_of(const core::TaskEnded& ended, const core::State& state,
   return record;
 }
 
+/// TaskDoubted or PartialDoubted.
+template <typename Doubted>
+LogRecord record_of_doubt(const Doubted& doubted, const core::State& state,
+                          const core::Effects& effects) {
+  LogRecord record = log_record(LogLevel::kWarning, doubted.reason);
+  record.worker = name_of(doubted.worker, state, effects);
+  name_execution(record, doubted.execution, state);
+  return record;
+}
+
 LogRecord record_of(const core::ExecutionEnded& ended, const core::State& state) {
   LogRecord record;
   switch (ended.phase) {
@@ -115,6 +125,10 @@ void LogIntake::take_effects(const core::State& state, const core::Effects& effe
     if (const auto* ended = std::get_if<core::TaskEnded>(&fact)) {
       if (ended->outcome == core::TaskOutcome::kCancelled) continue;
       pass(record_of(*ended, state, effects), ended->reason);
+    } else if (const auto* task = std::get_if<core::TaskDoubted>(&fact)) {
+      pass(record_of_doubt(*task, state, effects), {});
+    } else if (const auto* partial = std::get_if<core::PartialDoubted>(&fact)) {
+      pass(record_of_doubt(*partial, state, effects), {});
     } else if (const auto* execution = std::get_if<core::ExecutionEnded>(&fact)) {
       pass(record_of(*execution, state), {});
     }

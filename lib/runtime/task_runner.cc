@@ -311,7 +311,8 @@ void TaskRunner::Impl::settle(const Task& task, TaskOutcome& outcome) {
 }
 
 void TaskRunner::Impl::settle_finished(const core::RunTask& run, TaskOutcome& outcome) {
-  core::TaskFinished finished{run.task, outcome.times, 0, std::move(outcome.picture_sha256)};
+  core::TaskFinished finished{run.task, outcome.times, 0, std::move(outcome.picture_sha256),
+                              outcome.means};
   if (outcome.picture) {
     finished.bytes = outcome.picture->bytes.size();
     store_->put({summary_of(run), finished}, std::move(outcome.picture));

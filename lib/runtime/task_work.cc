@@ -11,6 +11,7 @@
 #include "image/bad_samples.h"
 #include "image/merge.h"
 #include "image/picture.h"
+#include "image/tile_means.h"
 #include "runtime/input_stream.h"
 #include "runtime/stopwatch.h"
 
@@ -52,6 +53,7 @@ TaskOutcome TaskWork::run(const core::RunTask& task, std::stop_token stop) {
     return outcome;
   }
   if (!task.finish) {
+    if (task.kind == TaskKind::kProduce) outcome.means = image::tile_means(*made);
     outcome.partial = std::make_shared<const image::Partial>(std::move(*made));
     return outcome;
   }

@@ -1,5 +1,8 @@
 #include "testing/describe.h"
 
+#include <algorithm>
+#include <array>
+#include <cstdio>
 #include <utility>
 #include <variant>
 
@@ -89,6 +92,18 @@ std::string_view word_of(LogLevel level) {
   return "?";
 }
 
+Text& operator<<(Text& text, const TileMeans& means) {
+  const bool alike = std::all_of(means.begin(), means.end(),
+                                 [&](float mean) { return mean == means.front(); });
+  text << "means";
+  for (std::size_t tile = 0; tile < (alike ? 1 : kTiles); ++tile) {
+    std::array<char, 32> number{};
+    std::snprintf(number.data(), number.size(), "%.9g", static_cast<double>(means[tile]));
+    text << number.data();
+  }
+  return text;
+}
+
 namespace {
 
 void put(Text& text, const UnansweredTask& task) {
@@ -99,6 +114,7 @@ void put(Text& text, const UnansweredTask& task) {
 void put(Text& text, const TaskFinished& result) {
   text << result.task << result.times;
   text.field("bytes", result.bytes).field("sha256", result.sha256);
+  if (result.means) text << *result.means;
 }
 
 }  // namespace
@@ -204,6 +220,13 @@ void put(Text& text, const TaskCounted& r) {
   text << "TaskCounted" << r.task << "of" << r.worker;
   text.field("bytes", r.bytes);
   text << r.times << "at" << r.at;
+  if (r.means) text << *r.means;
+}
+
+void put(Text& text, const TaskDoubted& r) {
+  text << "TaskDoubted" << r.task << "of" << r.worker << r.times << "at" << r.at;
+  text << r.means;
+  reason_to(text, r.reason);
 }
 
 void put(Text& text, const TaskEnded& r) {
@@ -213,6 +236,11 @@ void put(Text& text, const TaskEnded& r) {
 }
 
 void put(Text& text, const PartialLost& r) { text << "PartialLost" << r.execution << r.shares; }
+
+void put(Text& text, const PartialDoubted& r) {
+  text << "PartialDoubted" << r.execution << r.shares << "of" << r.worker << r.means;
+  reason_to(text, r.reason);
+}
 
 void put(Text& text, const PictureDropped& r) {
   text << "PictureDropped" << r.execution;

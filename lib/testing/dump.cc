@@ -80,6 +80,20 @@ void dump_ledger(Page& page, const Ledger& ledger) {
   });
 }
 
+void dump_siblings(Page& page, const Siblings& siblings) {
+  Text head;
+  head << "  siblings" << siblings.compared();
+  page.add(std::move(head));
+  for (const auto& [first, doubt] : siblings.doubts()) {
+    Text line;
+    line << "  doubt" << doubt.shares;
+    for (const Opinion& opinion : doubt.opinions) {
+      line << opinion.worker << opinion.host << opinion.means;
+    }
+    page.add(std::move(line));
+  }
+}
+
 void dump_execution(Page& page, ExecutionId id, const Execution& execution) {
   Text head;
   head << "execution" << id << execution.session;
@@ -104,6 +118,7 @@ void dump_execution(Page& page, ExecutionId id, const Execution& execution) {
          << attempts.failed_on;
     page.add(std::move(line));
   }
+  if (execution.siblings) dump_siblings(page, *execution.siblings);
   for (const auto& [first, holdings] : execution.groups) {
     Text line;
     line << "  group" << first;

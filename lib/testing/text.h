@@ -81,6 +81,9 @@ inline Text& operator<<(Text& text, const core::TaskTimes& times) {
       .field("reducing", times.reducing_us);
 }
 
+/// "means 0.5" if they are all alike.
+Text& operator<<(Text& text, const core::TileMeans& means);
+
 std::string_view word_of(core::ExecutionPhase phase);
 std::string_view word_of(core::TaskOutcome outcome);
 std::string_view word_of(ErrorCode code);

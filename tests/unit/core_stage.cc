@@ -179,8 +179,7 @@ bool Stage::worker(const Words& words) {
   } else if (verb == "place") {
     place(words);
   } else if (verb == "finish") {
-    finish(words.worker(1), words.task(2), words.number_or("bytes", 100),
-           Words::duration(words.named_or("took", "0s")));
+    finish(words.worker(1), words.task(2), words);
   } else if (verb == "finish-all") {
     finish_all(words);
   } else if (verb == "work") {
@@ -341,16 +340,22 @@ void Stage::place(const Words& words) {
   step(PlanProposed{{placement}});
 }
 
-void Stage::finish(WorkerId worker, TaskId task, std::uint64_t bytes, Timestamp took) {
-  TaskTimes times;
-  times.producing_us = took;
+void Stage::finish(WorkerId worker, TaskId task, const Words& words) {
+  const Timestamp took = Words::duration(words.named_or("took", "0s"));
+  TaskFinished result{task, {}, words.number_or("bytes", 100), {}};
+  result.times.producing_us = took;
+  if (words.named.count("looks") != 0) {
+    result.means.emplace().fill(std::stof(words.named.at("looks")));
+  }
   if (const Worker* found = state_.workers.find(worker)) {
     for (const Task& running : found->tasks) {
-      if (running.id == task && running.kind == TaskKind::kReduce) times = {0, 0, took};
+      if (running.id != task || running.kind != TaskKind::kReduce) continue;
+      result.times = {0, 0, took};
+      result.means.reset();
     }
   }
-  if (names_.count(worker) != 0) end_on_worker(names_.at(worker), {task, times, bytes, {}});
-  step(WorkerFinished{worker, {task, times, bytes, {}}});
+  if (names_.count(worker) != 0) end_on_worker(names_.at(worker), result);
+  step(WorkerFinished{worker, result});
 }
 
 std::size_t Stage::finish_all(const Words& words) {
@@ -359,8 +364,7 @@ std::size_t Stage::finish_all(const Words& words) {
     for (const Task& task : w.tasks) running.emplace_back(id, task.id);
   });
   for (const auto& [worker, task] : running) {
-    finish(worker, task, words.number_or("bytes", 100),
-           Words::duration(words.named_or("took", "0s")));
+    finish(worker, task, words);
   }
   return running.size();
 }

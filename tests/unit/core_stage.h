@@ -15,9 +15,10 @@
 //     plan                           the queue scheduler plans, the core commits
 //     place e1 produce w1 x2         one placement, as any scheduler might propose
 //     place e1 reduce 16 w1
-//     finish w1 t3 bytes=100 took=2s
+//     finish w1 t3 bytes=100 took=2s looks=0.5
+//                                    the mean of all its tiles
 //     fail w1 t4 "why" missing=t1,t2 full
-//     finish-all took=2s             every task that runs, in the order of workers
+//     finish-all took=2s looks=0.5   every task that runs, in the order of workers
 //     work                           plan and finish-all until nothing is placed
 //     stored e1 [t3]                 lost e1 "why" [t3]
 //     wait 5s                        time passes unnoticed
@@ -77,7 +78,7 @@ class Stage {
   void create_execution(const Words& words);
   void place(const Words& words);
   void plan();
-  void finish(WorkerId worker, TaskId task, std::uint64_t bytes, Timestamp took);
+  void finish(WorkerId worker, TaskId task, const Words& words);
   std::size_t finish_all(const Words& words);
   void live(Timestamp duration);
   void settle(const Words& words, bool stored);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "image/merge.h"
+#include "image/tile_means.h"
 
 using francine::ErrorCode;
 using francine::Image;
@@ -179,6 +180,25 @@ TEST_CASE("impossible sizes are refused") {
   CHECK_THROWS_AS(Image({1, 0}), std::invalid_argument);
   CHECK_THROWS_AS(Image({-5, 7}), std::invalid_argument);
   CHECK_THROWS_AS(Image({2147483647, 2147483647}), std::bad_alloc);
+}
+
+TEST_CASE("the means of tiles are of each share, over all planes") {
+  Partial partial{Image({9, 6}), 2, {0, 2}};
+  for (int plane = 0; plane < Image::kPlanes; ++plane) {
+    for (std::size_t i = 0; i < 54; ++i) {
+      // Tiles begin at the columns 0, 2, 4, 6 and the rows 0, 1, 3, 4.
+      const std::size_t column = std::min<std::size_t>(i % 9 / 2, 3);
+      const std::size_t y = i / 9;
+      const std::size_t row = y < 1 ? 0 : y < 3 ? 1 : y < 4 ? 2 : 3;
+      partial.sum.plane(plane)[i] =
+          static_cast<float>(2 * (4 * row + column)) + static_cast<float>(plane) - 1.5F;
+    }
+  }
+  const auto means = francine::image::tile_means(partial);
+  for (std::size_t tile = 0; tile < means.size(); ++tile) {
+    CHECK(means[tile] == doctest::Approx(static_cast<double>(tile)));
+  }
+  CHECK(francine::image::tile_means(Partial{Image({1, 1}), 1, {0, 1}})[0] == 0);
 }
 
 TEST_CASE("merge_into adds siblings") {

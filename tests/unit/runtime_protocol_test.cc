@@ -1,5 +1,7 @@
+#include <array>
 #include <random>
 
+#include "base/base64.h"
 #include "runtime/worker_protocol.h"
 #include "runtime_fakes.h"
 
@@ -186,6 +188,13 @@ TEST_CASE("what a worker says arrives as it was said") {
   CHECK(finished_back.times.reducing_us == 3);
   CHECK(finished_back.bytes == finished.bytes);
   CHECK(finished_back.sha256 == finished.sha256);
+  CHECK(!finished_back.means);
+
+  core::TaskFinished rendered{TaskId{6}, {}, 100, {}, core::TileMeans{}};
+  for (std::size_t tile = 0; tile < core::kTiles; ++tile) {
+    (*rendered.means)[tile] = 1.0F / static_cast<float>(tile + 1);
+  }
+  CHECK(std::get<core::TaskFinished>(wire.to_master(rendered)).means == rendered.means);
 
   for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
     const core::TaskFailed failed{
@@ -364,6 +373,10 @@ TEST_CASE("hostile frames are refused with a sentence") {
       notify("finish", R"({"task":1,"times":[0,0,-1],"bytes":1})"),
       notify("finish", R"({"task":1,"times":[0,0,9223372036854775808],"bytes":1})"),
       notify("finish", R"({"task":1,"times":[0,0,1],"bytes":-1})"),
+      notify("finish", R"({"task":1,"times":[0,0,1],"bytes":1,"means":"AAAA"})"),
+      notify("finish", R"({"task":1,"times":[0,0,1],"bytes":1,"means":7})"),
+      notify("finish", R"({"task":1,"times":[0,0,1],"bytes":1,"means":")" +
+                           base::base64url(std::array<std::uint8_t, 64>{0, 0, 0xc0, 0x7f}) + "\"}"),
       notify("finish", R"({"task":1,"times":[0,0,1],"bytes":1,"sha256":"zz"})"),
       notify("failed", R"({"task":1,"times":[0,0,1],"code":"odd","reason":"","missingInputs":[]})"),
       notify("pong", R"({"cachedSessions":[],"logs":[["loud","x",1]],"droppedLogs":0})"),
