@@ -97,8 +97,7 @@ void compare_later_ones(Execution& execution, ShareRange shares, WorkerId worker
 void doubt(Execution& execution, ShareRange shares, WorkerId id, const Worker& worker,
            const TileMeans& means) {
   ++execution.retries;
-  execution.siblings->doubt(shares,
-                            {id, worker.spec->name, host_of(worker.spec->endpoint), means});
+  execution.siblings->doubt(shares, {id, worker.spec->name, host_of(worker.spec->endpoint), means});
 }
 
 /// Puts the worker on the list of those that hold the session.
@@ -363,7 +362,6 @@ void carry_out(State& state, const TaskPlaced& record) {
     refresh_produce_work(state, record.execution, execution);
     worker.last_execution = record.execution;
     worker.next_share = record.shares.end;
-    if (record.adopted && execution.siblings) execution.siblings->settle(record.shares);
   } else {
     remove_group(state, record.execution, execution, record.shares.begin);
     execution.reducing.emplace(record.shares, record.worker);

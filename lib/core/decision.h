@@ -77,6 +77,9 @@ struct Decision {
   void on(const PictureStored& event);
   void on(const PictureLost& event);
   void commit(const Placement& placement);
+  /// What to render next, from `next` on if possible (Ledger::choose).
+  std::optional<ShareRange> next_run(const Execution& execution, std::uint32_t next,
+                                     bool begin_groups) const;
   void place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind, ShareRange shares);
   /// `task` is the worker's; by value, for counting takes it off the worker.
   void count_task(WorkerId id, const Worker& worker, Task task, const TaskFinished& result);

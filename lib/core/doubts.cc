@@ -85,13 +85,16 @@ bool Decision::is_settled(WorkerId id, const Worker& worker, const Task& task,
   const Siblings& siblings = *execution.siblings;
   const std::string what = describe(task) + " of execution " + execution.name;
   const bool stands_out = siblings.stands_out(*result.means, task.shares.size());
+  const std::string host = host_of(worker.spec->endpoint);
+  const bool one_host = std::all_of(about.opinions.begin(), about.opinions.end(),
+                                    [&](const Opinion& opinion) { return opinion.host == host; });
   std::vector<Opinion> odd;
   std::string agreeing;
   bool says_it_again = false;
   for (const Opinion& opinion : about.opinions) {
     if (!siblings.agree(opinion.means, *result.means, task.shares.size())) {
       odd.push_back(opinion);
-    } else if (opinion.worker == id) {
+    } else if (opinion.worker == id || (opinion.host == host && !one_host)) {
       says_it_again = true;
     } else {
       agreeing = opinion.worker_name;
@@ -109,7 +112,7 @@ bool Decision::is_settled(WorkerId id, const Worker& worker, const Task& task,
               " made of them; a third one decides");
     return false;
   }
-  // Nobody else can be asked. Who only says the same again proves nothing about others.
+  // Nobody else can be asked. What one host says twice proves nothing about others.
   if (odd.empty() || !stands_out) {
     act(Note{LogLevel::kWarning, what + " counts as worker " + worker.spec->name + " made it: " +
                                      (stands_out ? "it looks unlike the others each time"
@@ -117,6 +120,7 @@ bool Decision::is_settled(WorkerId id, const Worker& worker, const Task& task,
                                                    "look unlike the others")});
     return true;
   }
+  if (worker.standing == WorkerStanding::kSuspect) hear(id, worker);
   act(DropOn{id, {{task.id}}});
   end_task(id, Task(task), TaskOutcome::kFailed, bounded(result.times),
            "renderings of the same differ, and this one looks unlike the others (worker " +

@@ -104,7 +104,7 @@ void Decision::reconcile(WorkerId id, const WorkerReport& report) {
                                      [&](const Task& t) { return t.id == task.id; });
     if (placed == worker.tasks.end()) continue;
     if (const KeptResult* kept = find_kept(report, task.id)) {
-      count_task(id, worker, task, kept->result);
+      if (is_believed(id, worker, task, kept->result)) count_task(id, worker, task, kept->result);
     } else if (std::none_of(report.running.begin(), report.running.end(),
                             [&](const UnansweredTask& t) { return t.task == task.id; })) {
       end_task(id, task, TaskOutcome::kLost, {}, missing);
@@ -165,10 +165,12 @@ bool Decision::adopt_kept(WorkerId id, const KeptResult& kept) {
   const Worker& worker = state.workers.at(id);
   const Execution* execution = execution_of(state, worker, task);
   if (execution == nullptr || !execution->ledger->is_pending(task.shares)) return false;
+  if (execution->siblings && execution->siblings->is_in_doubt(task.shares)) return false;
   // However it was made: its shares were pending, and are counted by it alone.
   record(TaskPlaced{task.task, id, task.execution, TaskKind::kProduce, task.finish, task.shares,
                     now, true});
-  count_task(id, worker, worker.tasks.back(), kept.result);
+  const Task placed = worker.tasks.back();
+  if (is_believed(id, worker, placed, kept.result)) count_task(id, worker, placed, kept.result);
   return true;
 }
 
@@ -178,6 +180,7 @@ bool Decision::adopt_running(WorkerId id, const UnansweredTask& task) {
   if (execution == nullptr || worker.tasks.size() >= worker.slots) return false;
   if (task.kind == TaskKind::kProduce) {
     if (!execution->ledger->is_pending(task.shares)) return false;
+    if (execution->siblings && execution->siblings->is_in_doubt(task.shares)) return false;
   } else if (execution->groups.count(task.shares.begin) == 0 ||
              !execution->ledger->is_ready(task.shares)) {
     return false;

@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <string_view>
 #include <utility>
 
@@ -16,14 +17,66 @@ constexpr double kFarWithMany = 6;
 constexpr double kFarFewMore = 48;
 /// From the median of the first ones, whose deviation is little more than a guess.
 constexpr double kFarFromMedian = 24;
+/// Their deviation would be a wild guess with fewer.
+constexpr std::size_t kFewestThatFit = 5;
 /// Of a normal distribution: its standard deviation by its median absolute deviation.
 constexpr double kDeviationOfMedian = 1.4826;
 /// Of the brightest tile: nobody sees such a difference, noise or not.
 constexpr double kInvisible = 1e-3;
 
-double median(std::array<double, Siblings::kFewest> values) {
-  std::sort(values.begin(), values.end());
-  return (values[values.size() / 2 - 1] + values[values.size() / 2]) / 2;
+using Votes = std::vector<double>;  ///< of each rendering
+
+/// Each worker has one vote.
+Votes votes_of(const std::vector<Unsure>& renderings) {
+  Votes votes;
+  for (const Unsure& one : renderings) {
+    const auto same = std::count_if(renderings.begin(), renderings.end(), [&](const Unsure& other) {
+      return other.worker == one.worker;
+    });
+    votes.push_back(1.0 / static_cast<double>(same));
+  }
+  return votes;
+}
+
+double sum_of(const Votes& votes) { return std::accumulate(votes.begin(), votes.end(), 0.0); }
+
+/// The value with half of the votes below it.
+double median(const std::vector<double>& values, const Votes& votes) {
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  constexpr double kRounding = 1e-9;
+  const double half = sum_of(votes) / 2;
+  double below = 0;
+  for (std::size_t i = 0; i + 1 < order.size(); ++i) {
+    below += votes[order[i]];
+    if (below > half + kRounding) return values[order[i]];
+    if (below > half - kRounding) return (values[order[i]] + values[order[i + 1]]) / 2;
+  }
+  return values[order.back()];
+}
+
+/// Of one tile: how far each rendering is from the median of all, and how far one of a
+/// single share is in the middle.
+struct Distances {
+  double middle = 0;
+  double of_a_share = 0;
+  std::vector<double> each;
+};
+
+Distances distances(const std::vector<Unsure>& renderings, const Votes& votes, std::size_t tile) {
+  std::vector<double> values;
+  for (const Unsure& one : renderings) values.push_back(one.means[tile]);
+  Distances found;
+  found.middle = median(values, votes);
+  std::vector<double> of_a_share;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    found.each.push_back(std::abs(values[i] - found.middle));
+    of_a_share.push_back(found.each[i] * std::sqrt(renderings[i].shares.size()));
+  }
+  found.of_a_share = median(of_a_share, votes);
+  return found;
 }
 
 }  // namespace
@@ -40,7 +93,7 @@ void Siblings::add(const Unsure& rendering) {
   misfits_.clear();
   if (compared_ != 0) return average(rendering.means, rendering.shares.size());
   first_.push_back(rendering);
-  if (first_.size() == kFewest) compare_first();
+  if (first_.size() >= kFewest) compare_first();
 }
 
 void Siblings::average(const TileMeans& means, std::uint32_t shares) {
@@ -55,36 +108,33 @@ void Siblings::average(const TileMeans& means, std::uint32_t shares) {
   for (const double mean : mean_) brightest_ = std::max(brightest_, std::abs(mean));
 }
 
-/// Fewer than half of them can be misfits, in each tile; but in another one others might
-/// be, and then nobody knows what is right: all fit.
 void Siblings::compare_first() {
-  std::array<bool, kFewest> fits;
-  fits.fill(true);
-  std::array<std::array<double, kFewest>, kTiles> distances{};
-  std::array<double, kTiles> deviation{};
+  const Votes votes = votes_of(first_);
+  const bool last_chance = first_.size() == kMostFirst;
+  constexpr double kThree = 2.5;  // the votes of three workers, but for rounding
+  if (!last_chance && sum_of(votes) < kThree) return;
+  std::vector<Distances> tiles;
   double brightest = 0;
   for (std::size_t tile = 0; tile < kTiles; ++tile) {
-    std::array<double, kFewest> values{};
-    for (std::size_t i = 0; i < kFewest; ++i) values[i] = first_[i].means[tile];
-    const double middle = median(values);
-    brightest = std::max(brightest, std::abs(middle));
-    std::array<double, kFewest> of_a_share{};
-    for (std::size_t i = 0; i < kFewest; ++i) {
-      distances[tile][i] = std::abs(values[i] - middle);
-      of_a_share[i] = distances[tile][i] * std::sqrt(first_[i].shares.size());
-    }
-    deviation[tile] = kDeviationOfMedian * median(of_a_share);
+    tiles.push_back(distances(first_, votes, tile));
+    brightest = std::max(brightest, std::abs(tiles.back().middle));
   }
-  for (std::size_t tile = 0; tile < kTiles; ++tile) {
-    for (std::size_t i = 0; i < kFewest; ++i) {
-      const double far =
-          kFarFromMedian * deviation[tile] / std::sqrt(first_[i].shares.size());
-      if (distances[tile][i] > far + kInvisible * brightest) fits[i] = false;
-    }
+  Votes fitting = votes;
+  for (std::size_t i = 0; i < first_.size(); ++i) {
+    const double far = kFarFromMedian * kDeviationOfMedian / std::sqrt(first_[i].shares.size());
+    const bool fits = std::all_of(tiles.begin(), tiles.end(), [&](const Distances& tile) {
+      return tile.each[i] <= far * tile.of_a_share + kInvisible * brightest;
+    });
+    if (!fits) fitting[i] = 0;
   }
-  if (2 * std::count(fits.begin(), fits.end(), true) <= std::ptrdiff_t{kFewest}) fits.fill(true);
-  for (std::size_t i = 0; i < kFewest; ++i) {
-    if (fits[i]) {
+  const auto fit = first_.size() - std::count(fitting.begin(), fitting.end(), 0.0);
+  if (2 * sum_of(fitting) <= sum_of(votes) || fit < kFewestThatFit) {
+    // Nobody knows who is right, or how much they may differ. Others may tell.
+    if (!last_chance) return;
+    fitting = votes;
+  }
+  for (std::size_t i = 0; i < first_.size(); ++i) {
+    if (fitting[i] != 0) {
       average(first_[i].means, first_[i].shares.size());
     } else {
       misfits_.push_back(first_[i]);
@@ -120,6 +170,13 @@ bool Siblings::agree(const TileMeans& a, const TileMeans& b, std::uint32_t share
 const Doubt* Siblings::doubt_about(ShareRange shares) const {
   const auto it = doubts_.find(shares.begin);
   return it != doubts_.end() && it->second.shares == shares ? &it->second : nullptr;
+}
+
+bool Siblings::is_in_doubt(ShareRange shares) const {
+  return std::any_of(doubts_.begin(), doubts_.end(), [&](const auto& doubt) {
+    const ShareRange doubted = doubt.second.shares;
+    return doubted.begin < shares.end && shares.begin < doubted.end;
+  });
 }
 
 ShareRange Siblings::keep_together(ShareRange run) const {

@@ -4,16 +4,20 @@
 // Shares of an execution are independent samples of one picture: the mean of a tile of
 // it differs from share to share by noise alone. What stands out from what has been
 // counted by more than noise explains is *doubted*: it is dropped, and its shares are
-// rendered again elsewhere, until two agree. Regions of a picture are no samples of
-// one thing; producers that render them say nothing of tiles, and are not compared.
+// rendered again elsewhere, until two agree. (Regions of a picture are no samples of one
+// thing. Shares are samples so far; of what is none, no means would be told.)
 //
 // Mean and variance are kept by weighted updates (Welford, 1962; West, 1979): a
 // rendering of n shares has a variance n times smaller than that of one. Whether one
 // stands out is a prediction interval around the mean, which Student's t widens while
-// there are few to compare with. The first kFewest are counted as they come, for there
-// is nothing to compare them with; then they are compared with each other, by medians,
-// which a few wrong ones do not move (the median absolute deviation: Hampel, 1974), and
-// those that do not fit are doubted as well. O(tiles) time for each call.
+// there are few to compare with.
+//
+// The first ones are counted as they come, for there is nothing to compare them with.
+// Once there are enough of them they are compared with each other, by medians, which a
+// few wrong ones do not move (the median absolute deviation: Hampel, 1974), and those
+// that do not fit are doubted as well. Each worker has one vote, divided among what it
+// rendered, so that one that is wrong and fast does not outvote the others.
+// O(tiles) time for each call, with the first ones O(tiles) times their number.
 //
 // Thread safety: confined, as the state that it is part of.
 
@@ -60,15 +64,17 @@ std::string host_of(const std::string& endpoint);
 
 class Siblings {
  public:
-  /// So many are counted before any is compared.
+  /// So many are counted before any is compared, if three workers made them,
   static constexpr std::size_t kFewest = 8;
+  /// or so many, whoever made them.
+  static constexpr std::size_t kMostFirst = 16;
   /// With so many doubts at a time, it is the comparing that is doubtful.
   static constexpr std::size_t kMostDoubts = 64;
 
   /// The rendering has been counted.
   void add(const Unsure& rendering);
-  /// Those of the first ones that stand out, from the last of them on until the next
-  /// add(): they have been counted all the same.
+  /// Those of the first ones that stand out, from the time when they have been compared
+  /// until the next add(): they have been counted all the same.
   const std::vector<Unsure>& misfits() const { return misfits_; }
 
   /// Whether it is further from the others than noise explains.
@@ -79,6 +85,8 @@ class Siblings {
 
   /// The doubt about exactly these shares; null: there is none.
   const Doubt* doubt_about(ShareRange shares) const;
+  /// Whether any of them is in doubt.
+  bool is_in_doubt(ShareRange shares) const;
   /// A run to render instead of the aligned run `run`, so that doubted shares are
   /// rendered as they were before, together and without others.
   ShareRange keep_together(ShareRange run) const;
@@ -98,7 +106,7 @@ class Siblings {
   void average(const TileMeans& means, std::uint32_t shares);
   void compare_first();
 
-  std::vector<Unsure> first_;  ///< until they are kFewest
+  std::vector<Unsure> first_;  ///< until they have been compared
   std::vector<Unsure> misfits_;
   std::uint64_t compared_ = 0;  ///< renderings behind mean_ and spread_; 0: not yet
   double weight_ = 0;           ///< shares of them

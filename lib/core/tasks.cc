@@ -96,13 +96,25 @@ void Decision::commit(const Placement& placement) {
     const bool begin_groups = worker->partial_bytes < worker->partial_budget_bytes ||
                               (execution->running_tasks == 0 && execution->groups.empty());
     const std::uint32_t next = worker->last_execution == id ? worker->next_share : 0;
-    auto run = execution->ledger->choose(next, run_size(state, *execution->ledger), begin_groups);
+    auto run = next_run(*execution, next, begin_groups);
     if (!run) return;
-    if (execution->siblings) run = execution->siblings->keep_together(*run);
-    const auto where = elsewhere(placement.worker, *execution, TaskKind::kProduce, *run);
-    if (!where) return;
+    auto where = elsewhere(placement.worker, *execution, TaskKind::kProduce, *run);
+    if (!where) {
+      // These wait for another worker; those after them need not.
+      const auto later = next_run(*execution, run->end, begin_groups);
+      if (!later || *later == *run) return;
+      run = later;
+      where = elsewhere(placement.worker, *execution, TaskKind::kProduce, *run);
+      if (!where) return;
+    }
     place(*where, id, TaskKind::kProduce, *run);
   }
+}
+
+std::optional<ShareRange> Decision::next_run(const Execution& execution, std::uint32_t next,
+                                             bool begin_groups) const {
+  const auto run = execution.ledger->choose(next, run_size(state, *execution.ledger), begin_groups);
+  return run && execution.siblings ? execution.siblings->keep_together(*run) : run;
 }
 
 void Decision::on(const PlanProposed& event) {
@@ -120,6 +132,7 @@ void Decision::on(const WorkerFinished& event) {
     record(ReportAmended{event.worker, event.result.task, event.result});
   } else {
     // Cancelled or timed out before the answer came; what it made is not wanted.
+    hear(event.worker, *worker);
     act(DropOn{event.worker, {{event.result.task}}});
   }
 }

@@ -46,9 +46,8 @@ std::array<float, kTilesASide * kTilesASide> tile_means(const Partial& partial) 
   const ImageSize size = partial.sum.size();
   for (int row = 0; row < kTilesASide; ++row) {
     for (int column = 0; column < kTilesASide; ++column) {
-      const std::size_t pixels =
-          (begin_of(row + 1, size.height) - begin_of(row, size.height)) *
-          (begin_of(column + 1, size.width) - begin_of(column, size.width));
+      const std::size_t pixels = (begin_of(row + 1, size.height) - begin_of(row, size.height)) *
+                                 (begin_of(column + 1, size.width) - begin_of(column, size.width));
       if (pixels == 0) continue;
       const double samples = static_cast<double>(pixels) * Image::kPlanes * partial.weight;
       means[static_cast<std::size_t>(row * kTilesASide + column)] =

@@ -9,6 +9,7 @@
 
 #include "base/crypto.h"
 #include "runtime/link.h"
+#include "runtime/means_words.h"
 #include "runtime/params_reader.h"
 
 namespace francine::runtime {
@@ -59,9 +60,12 @@ core::KeptResult read_kept(ParamsReader& in, std::span<const Json> parts) {
   };
   kept.result.times = {time(0), time(1), time(2)};
   kept.result.bytes = in.uint(kName, &parts[kTaskParts + 3]);
-  if (parts.size() > kKeptParts) {
+  if (parts.size() == kKeptParts) return kept;
+  if (kept.made_by.finish) {
     kept.result.sha256 = in.text(kName, &parts[kKeptParts], 64);
     if (!base::is_sha256_hex(kept.result.sha256)) in.fail(kName, "has what is not a SHA-256");
+  } else {
+    kept.result.means = read_means(in, kName, &parts[kKeptParts]);
   }
   return kept;
 }
@@ -83,7 +87,11 @@ void write_report(JsonWriter& json, const core::WorkerReport& report) {
     const core::TaskTimes& times = kept.result.times;
     json.value(times.fetching_us).value(times.producing_us).value(times.reducing_us);
     json.value(kept.result.bytes);
-    if (!kept.result.sha256.empty()) json.value(kept.result.sha256);
+    if (!kept.result.sha256.empty()) {
+      json.value(kept.result.sha256);
+    } else if (kept.result.means) {
+      json.value(means_text(*kept.result.means));
+    }
     json.end_array();
   }
   json.end_array().key("sessions").begin_array();

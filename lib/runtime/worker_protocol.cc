@@ -2,20 +2,16 @@
 
 #include <rapidjson/document.h>
 
-#include <algorithm>
 #include <array>
-#include <bit>
-#include <cmath>
 #include <cstdint>
-#include <cstring>
 #include <span>
 
-#include "base/base64.h"
 #include "base/crypto.h"
 #include "net/json_rpc.h"
 #include "net/json_writer.h"
 #include "net/log_json.h"
 #include "runtime/join_words.h"
+#include "runtime/means_words.h"
 #include "runtime/params_reader.h"
 #include "runtime/spec_words.h"
 
@@ -76,22 +72,6 @@ void write_times(JsonWriter& json, const core::TaskTimes& times) {
   json.value(times.fetching_us).value(times.producing_us).value(times.reducing_us).end_array();
 }
 
-static_assert(std::endian::native == std::endian::little && sizeof(float) == 4);
-
-std::array<std::uint8_t, sizeof(core::TileMeans)> bytes_of(const core::TileMeans& means) {
-  return std::bit_cast<std::array<std::uint8_t, sizeof(core::TileMeans)>>(means);
-}
-
-std::optional<core::TileMeans> means_from(std::string_view text) {
-  const auto bytes = base::from_base64url(text);
-  core::TileMeans means{};
-  if (!bytes || bytes->size() != sizeof(means)) return std::nullopt;
-  std::memcpy(means.data(), bytes->data(), sizeof(means));
-  const bool finite =
-      std::all_of(means.begin(), means.end(), [](float mean) { return std::isfinite(mean); });
-  return finite ? std::optional(means) : std::nullopt;
-}
-
 void write_close(std::string_view reason, bool gone, std::string& out) {
   net::begin_notification(out, "close");
   JsonWriter json(out);
@@ -136,7 +116,7 @@ void write(const core::TaskFinished& finished, std::string& out) {
   write_times(json, finished.times);
   json.member("bytes", finished.bytes);
   if (!finished.sha256.empty()) json.member("sha256", finished.sha256);
-  if (finished.means) json.member("means", base::base64url(bytes_of(*finished.means)));
+  if (finished.means) json.member("means", means_text(*finished.means));
   json.end_object();
 }
 
@@ -219,10 +199,7 @@ Result<WorkerMessage> read_finish(const Json& params) {
     finished.sha256 = in.text("sha256", sha256, kMaxName);
     if (!base::is_sha256_hex(finished.sha256)) in.fail("sha256", "is not a SHA-256");
   }
-  if (const Json* means = in.member("means")) {
-    finished.means = means_from(in.text("means", means, kMaxName));
-    if (!finished.means) in.fail("means", "is not 16 finite floats as base64url");
-  }
+  if (const Json* means = in.member("means")) finished.means = read_means(in, "means", means);
   if (in.error()) return *in.error();
   return WorkerMessage(std::move(finished));
 }

@@ -33,22 +33,25 @@ class Renderer {
   const double noise_;
 };
 
-void add(Siblings& siblings, const TileMeans& means, std::uint32_t shares = 1) {
-  siblings.add({{0, shares}, WorkerId{1}, means});
+void add(Siblings& siblings, const TileMeans& means, std::uint32_t shares = 1,
+         std::uint64_t worker = 1) {
+  siblings.add({{0, shares}, WorkerId{worker}, means});
 }
 
 TEST_CASE("the first ones have nothing to be compared with") {
-  Renderer renderer(1, 0.1);
-  Siblings siblings;
-  for (std::size_t i = 1; i < Siblings::kFewest; ++i) {
-    CHECK(!siblings.stands_out(renderer.render(1, 100), 1));
-    add(siblings, renderer.render(1));
+  for (const std::uint64_t workers : {1, 2, 3, 8}) {
+    Renderer renderer(1, 0.1);
+    Siblings siblings;
+    const std::size_t first = workers < 3 ? Siblings::kMostFirst : Siblings::kFewest;
+    for (std::size_t i = 1; i <= first; ++i) {
+      CHECK(siblings.compared() == 0);
+      CHECK(!siblings.stands_out(renderer.render(1, 100), 1));
+      add(siblings, renderer.render(1), 1, i % workers);
+    }
+    CHECK(siblings.compared() == first);
+    CHECK(siblings.misfits().empty());
+    CHECK(siblings.stands_out(renderer.render(1, 100), 1));
   }
-  CHECK(siblings.compared() == 0);
-  add(siblings, renderer.render(1));
-  CHECK(siblings.compared() == Siblings::kFewest);
-  CHECK(siblings.misfits().empty());
-  CHECK(siblings.stands_out(renderer.render(1, 100), 1));
 }
 
 TEST_CASE("noise is not doubted, and a tenth more light is found") {
@@ -78,7 +81,7 @@ TEST_CASE("of the first ones, fewer than half that differ are found") {
     Siblings siblings;
     const std::size_t wrong = seed % 4;
     for (std::size_t i = 0; i < Siblings::kFewest; ++i) {
-      add(siblings, renderer.render(1, i < wrong ? 2 : 1));
+      add(siblings, renderer.render(1, i < wrong ? 2 : 1), 1, i);
     }
     CHECK(siblings.misfits().size() == wrong);
     CHECK(siblings.compared() == Siblings::kFewest - wrong);
@@ -87,19 +90,43 @@ TEST_CASE("of the first ones, fewer than half that differ are found") {
   }
 }
 
-TEST_CASE("where half of them differ, nobody knows who is right") {
+TEST_CASE("a worker that is wrong and fast has one vote") {
+  for (std::uint64_t seed = 1; seed <= 100; ++seed) {
+    Renderer renderer(seed, 0.01);
+    Siblings siblings;
+    for (std::size_t i = 0; i < 11; ++i) {
+      CHECK(siblings.compared() == 0);
+      add(siblings, renderer.render(1, i < 6 ? 2 : 1), 1, i < 6 ? 1 : 2 + i % 2);
+    }
+    CHECK(siblings.misfits().size() == 6);
+    CHECK(siblings.stands_out(renderer.render(1, 2), 1));
+    CHECK(!siblings.stands_out(renderer.render(1), 1));
+  }
+}
+
+TEST_CASE("where half of them differ, nobody knows who is right until others tell") {
   Renderer renderer(1, 0.01);
   Siblings siblings;
-  for (std::size_t i = 0; i < Siblings::kFewest; ++i) add(siblings, renderer.render(1, i % 2 + 1));
-  CHECK(siblings.misfits().empty());
-  CHECK(siblings.compared() == Siblings::kFewest);
+  for (std::size_t i = 0; i < 12; ++i)
+    add(siblings, renderer.render(1, i % 2 == 0 ? 1 : 2), 1, i % 2);
+  CHECK(siblings.compared() == 0);
+  add(siblings, renderer.render(1), 1, 2);
+  CHECK(siblings.misfits().size() == 6);
+  CHECK(siblings.compared() == 7);
+
+  Siblings two;
+  for (std::size_t i = 0; i < Siblings::kMostFirst; ++i) {
+    add(two, renderer.render(1, i % 2 == 0 ? 1 : 2), 1, i % 2);
+  }
+  CHECK(two.misfits().empty());
+  CHECK(two.compared() == Siblings::kMostFirst);
 }
 
 TEST_CASE("without noise, what nobody can see is no difference") {
   Siblings siblings;
   TileMeans means{};
   means.fill(0.5F);
-  for (std::size_t i = 0; i < Siblings::kFewest; ++i) add(siblings, means);
+  for (std::size_t i = 0; i < Siblings::kFewest; ++i) add(siblings, means, 1, i);
   means[3] = 0.50001F;
   CHECK(!siblings.stands_out(means, 1));
   means[3] = 0.51F;

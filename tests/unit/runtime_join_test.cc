@@ -82,9 +82,10 @@ TEST_CASE("a join that cannot be is refused") {
       {R"([[7,3,9,"reduce",true,0,8]])", R"([[7,3,9,"rest",true,0,8]])"},
       {R"([[7,3,9,"reduce",true,0,8]])", R"([[-7,3,9,"reduce",true,0,8]])"},
       {R"([[7,3,9,"reduce",true,0,8]])", R"({"7":1})"},
-      {R"(false,8,12,1,2,3,1024])", R"(false,8,12,1,2,-3,1024])"},
-      {R"(false,8,12,1,2,3,1024])", R"(false,8,12,1,2,3])"},
-      {R"(false,8,12,1,2,3,1024])", R"(false,8,12,1,2,3,1024,"short"])"},
+      {R"(false,8,12,1,2,3,1024,)", R"(false,8,12,1,2,-3,1024,)"},
+      {R"(false,8,12,1,2,3,1024,)", R"(false,8,12,1,2,3,)"},
+      {R"(false,8,12,1,2,3,1024,")", R"(false,8,12,1,2,3,1024,"short)"},
+      {R"(0,0,0,0,"aaaa)", R"(0,0,0,0,"aa)"},
       {R"("sessions":[3,4])", R"("sessions":[3,"4"])"},
   };
   for (const auto& [from, to] : wrongs) {
