@@ -2,28 +2,13 @@
 
 #include <algorithm>
 #include <cassert>
-#include <type_traits>
 
 #include "core/offered_work.h"
+#include "core/sorted.h"
 #include "core/state.h"
 
 namespace francine::core {
 namespace {
-
-/// Whether it was not there before.
-template <typename T>
-bool insert_sorted(std::vector<T>& values, std::type_identity_t<T> value) {
-  const auto it = std::lower_bound(values.begin(), values.end(), value);
-  if (it != values.end() && *it == value) return false;
-  values.insert(it, value);
-  return true;
-}
-
-template <typename T>
-void erase_sorted(std::vector<T>& values, std::type_identity_t<T> value) {
-  const auto it = std::lower_bound(values.begin(), values.end(), value);
-  if (it != values.end() && *it == value) values.erase(it);
-}
 
 /// Lists the worker as free, or not.
 void refresh_free(State& state, WorkerId id, const Worker& worker) {
@@ -107,6 +92,12 @@ void hold_session(State& state, WorkerId id, Worker& worker, SessionId session_i
   const auto after = find_holder(session.holders, id);
   session.holders.insert(after, {id, session.resource_bytes});
   ++session.holders_version;
+}
+
+/// The worker has the session's scene, and so all of its files.
+void supply(Session& session, WorkerId id) {
+  if (session.spec->resources.empty()) return;
+  static_cast<void>(insert_sorted(session.supplied, id));
 }
 
 // --- one function for each kind of record ---------------------------------------
@@ -284,6 +275,7 @@ void carry_out(State& state, const WorkerRemoved& record) {
     const auto it = find_holder(holders, record.worker);
     assert(it != holders.end() && it->worker == record.worker);
     holders.erase(it);
+    erase_sorted(state.sessions.at(id).supplied, record.worker);
     ++state.sessions.at(id).holders_version;
   }
   state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
@@ -387,6 +379,7 @@ void carry_out(State& state, const TaskCounted& record) {
   std::optional<ShareRange> group;
   if (task.kind == TaskKind::kProduce) {
     group = execution.ledger->count(partial);
+    supply(state.sessions.at(execution.session), record.worker);
     compare_later_ones(execution, task.shares, record.worker, record.means);
   } else {
     execution.ledger->for_each_partial(task.shares, [&](const HeldPartial& input) {

@@ -77,6 +77,9 @@ struct Decision {
   void on(const PictureStored& event);
   void on(const PictureLost& event);
   void commit(const Placement& placement);
+  /// Who a worker that is new to the session may have its files from.
+  void add_sources(const Session& session, WorkerId worker,
+                   std::vector<std::string>& endpoints) const;
   /// What to render next, from `next` on if possible (Ledger::choose).
   std::optional<ShareRange> next_run(const Execution& execution, std::uint32_t next,
                                      bool begin_groups) const;

@@ -165,7 +165,7 @@ std::string State::check_invariants() const {
     }
   });
   std::map<std::string, Owner, std::less<>> counted;
-  sessions.for_each([&](SessionId, const Session& session) {
+  sessions.for_each([&](SessionId session_id, const Session& session) {
     if (!session.spec->owner.empty()) {
       Owner& owner = counted[session.spec->owner];
       ++owner.sessions;
@@ -174,6 +174,13 @@ std::string State::check_invariants() const {
     std::uint32_t running = 0;
     for (const ExecutionId id : session.executions) running += executions.at(id).ledger ? 1 : 0;
     if (running != session.running) broken = "session " + session.spec->name + " miscounts";
+    for (const WorkerId id : session.supplied) {
+      const Worker* worker = workers.find(id);
+      if (worker == nullptr || std::none_of(worker->sessions.begin(), worker->sessions.end(),
+                                            [&](SessionId held) { return held == session_id; })) {
+        broken = "session " + session.spec->name + " lists who does not hold it as supplied";
+      }
+    }
   });
   if (!broken.empty()) return broken;
   if (counted != owners) return "what owners have is miscounted";

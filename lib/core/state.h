@@ -108,6 +108,7 @@ struct Session {
   std::map<std::string, ExecutionId, std::less<>> execution_names;
   std::vector<Holding> holders;       ///< workers that hold it, by id
   std::uint64_t holders_version = 0;  ///< grows when holders change
+  std::vector<WorkerId> supplied;     ///< that have all its files; none if it has no files
   std::uint32_t running = 0;          ///< executions that have not ended
 };
 

@@ -71,6 +71,9 @@ struct RunTask {
   std::shared_ptr<const SessionSpec> session;
   std::shared_ptr<const ExecutionSpec> execution;
   std::vector<TaskInput> inputs;  ///< in the order of shares; empty for producing
+  /// Endpoints of workers that have the session's files, to be tried before the master,
+  /// in order; with the first task of a session that has files.
+  std::vector<std::string> sources;
   std::vector<TaskId> drop;       ///< partials to forget first (see DropPartials)
 };
 

@@ -17,6 +17,9 @@ constexpr std::uint64_t kRunsPerSlot = 8;
 /// overflows (25 attempts at 65,536 shares, times a run's 16).
 constexpr std::int64_t kLongestTaskUs = 86'400'000'000;
 
+/// Of a worker's endpoints to fetch files from: after so many it asks the master.
+constexpr std::size_t kMaxSources = 3;
+
 std::uint32_t run_size(const State& state, const Ledger& ledger) {
   const std::uint64_t slots = std::max<std::uint64_t>(state.totals.slots, 1);
   const std::uint64_t shares = ledger.pending() / (kRunsPerSlot * slots);
@@ -68,7 +71,20 @@ void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind
   const bool holds =
       std::binary_search(worker.sessions.begin(), worker.sessions.end(), execution.session);
   record(TaskPlaced{id, worker_id, execution_id, kind, finish, shares, now});
-  if (!holds) act(SessionChanged{execution.session});
+  if (holds) return;
+  add_sources(state.sessions.at(execution.session), worker_id, run.sources);
+  act(SessionChanged{execution.session});
+}
+
+/// Begins at another one for each worker, so that no one supplies all.
+void Decision::add_sources(const Session& session, WorkerId worker,
+                           std::vector<std::string>& endpoints) const {
+  const std::vector<WorkerId>& supplied = session.supplied;
+  const std::size_t first = static_cast<std::size_t>(worker);
+  for (std::size_t i = 0; i < supplied.size() && endpoints.size() < kMaxSources; ++i) {
+    const Worker& source = state.workers.at(supplied[(first + i) % supplied.size()]);
+    if (source.standing == WorkerStanding::kAlive) endpoints.push_back(source.spec->endpoint);
+  }
 }
 
 void Decision::commit(const Placement& placement) {

@@ -99,7 +99,8 @@ class ResourceCache::Impl {
       if (entry->second.files) return {};
     }
     for (const SessionFile& file : files) {
-      auto fetched = fetching_.run(file.sha256, stop, [&] { return fetch(file.sha256, stop); });
+      auto fetched =
+          fetching_.run(file.sha256, stop, [&] { return fetch(session, file.sha256, stop); });
       if (fetched.ok()) continue;
       Error error = fetched.error();
       error.message = "cannot fetch \"" + file.dst + "\": " + error.message;
@@ -115,14 +116,23 @@ class ResourceCache::Impl {
     return {};
   }
 
-  Result<void> fetch(const std::string& sha256, const std::stop_token& stop) {
+  Result<void> fetch(SessionId session, const std::string& sha256, const std::stop_token& stop) {
     if (stop.stop_requested()) return cancelled("cancelled while its resources were fetched");
     if (store_->has(sha256)) return {};
     if (!base::is_sha256_hex(sha256)) {
       return Error{ErrorCode::kInvalidArgument, "its name is not a SHA-256"};
     }
+    auto fetched = fetch_checked(session, sha256, Trust::kAnybody, stop);
+    if (!fetched.ok() && fetched.error().code == ErrorCode::kInvalidArgument) {
+      fetched = fetch_checked(session, sha256, Trust::kMaster, stop);
+    }
+    return fetched.ok() ? keep_if_used(sha256) : fetched;
+  }
+
+  Result<void> fetch_checked(SessionId session, const std::string& sha256, Trust trust,
+                             const std::stop_token& stop) {
     const fs::path incoming = store_->incoming_path();
-    auto fetched = fetch_(sha256, incoming, stop);
+    auto fetched = fetch_(session, sha256, incoming, trust, stop);
     if (!fetched.ok()) {
       std::error_code ignored;
       fs::remove(incoming, ignored);
@@ -130,7 +140,7 @@ class ResourceCache::Impl {
     }
     auto adopted = store_->adopt(incoming, sha256);
     if (!adopted.ok()) return adopted.error();
-    return keep_if_used(sha256);
+    return {};
   }
 
   /// Its last user may have been released while it came.

@@ -35,11 +35,19 @@
 
 namespace francine::resources {
 
-/// Writes the content of that name to `target`, a file that does not exist yet.
-/// May be called from several threads at once, for different contents. Need not
-/// check what it gets; returns soon with kCancelled once stop is requested.
-using Fetch = std::function<Result<void>(
-    const std::string& sha256, const std::filesystem::path& target, std::stop_token stop)>;
+/// Who may be asked for content.
+enum class Trust {
+  kAnybody,
+  kMaster,  ///< somebody has sent other bytes than those of that name
+};
+
+/// Writes the content of that name, which the session needs, to `target`, a file that
+/// does not exist yet and does not remain after an error. May be called from several threads at
+/// once, for different contents. Need not check what it gets; returns soon with kCancelled once
+/// stop is requested.
+using Fetch = std::function<Result<void>(SessionId session, const std::string& sha256,
+                                         const std::filesystem::path& target, Trust trust,
+                                         std::stop_token stop)>;
 
 struct ResourceCacheOptions {
   std::filesystem::path directory;  ///< made if it does not exist; the cache's alone

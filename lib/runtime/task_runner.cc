@@ -73,7 +73,8 @@ class TaskRunner::Impl {
   void settle_failed(const core::RunTask& run, TaskOutcome& outcome);
   void answer(WorkerMessage&& message);
   bool in_use(SessionId session) const;
-  Result<void> fetch_resource(const std::string& sha256, const std::filesystem::path& target,
+  Result<void> fetch_resource(SessionId session, const std::string& sha256,
+                              const std::filesystem::path& target, resources::Trust trust,
                               std::stop_token stop);
 
   const std::size_t slots_;
@@ -90,7 +91,8 @@ class TaskRunner::Impl {
   std::mutex mutex_;
   std::condition_variable_any wake_;
   std::string master_endpoint_;
-  std::string cluster_;  ///< where everything here comes from
+  std::map<SessionId, std::vector<std::string>> sources_;  ///< of files, before the master
+  std::string cluster_;                                    ///< where everything here comes from
   LinkState link_state_ = LinkState::kLost;
   std::vector<WorkerMessage> held_back_;  ///< answers since the report; at most 2 for each slot
   std::deque<Task> waiting_;
@@ -111,8 +113,9 @@ TaskRunner::Impl::Impl(const TaskRunnerOptions& options, producers::ProducerTabl
 Result<void> TaskRunner::Impl::start(const TaskRunnerOptions& options) {
   auto cache = resources::ResourceCache::make(
       {.directory = options.data_dir},
-      [this](const std::string& sha256, const std::filesystem::path& target, std::stop_token stop) {
-        return fetch_resource(sha256, target, std::move(stop));
+      [this](SessionId session, const std::string& sha256, const std::filesystem::path& target,
+             resources::Trust trust, std::stop_token stop) {
+        return fetch_resource(session, sha256, target, trust, std::move(stop));
       });
   if (!cache.ok()) return cache.error();
   resources_ = std::move(*cache);
@@ -125,15 +128,27 @@ Result<void> TaskRunner::Impl::start(const TaskRunnerOptions& options) {
   return {};
 }
 
-Result<void> TaskRunner::Impl::fetch_resource(const std::string& sha256,
+Result<void> TaskRunner::Impl::fetch_resource(SessionId session, const std::string& sha256,
                                               const std::filesystem::path& target,
-                                              std::stop_token stop) {
-  std::string endpoint;
+                                              resources::Trust trust, std::stop_token stop) {
+  std::vector<std::string> endpoints;
   {
     const std::lock_guard lock(mutex_);
-    endpoint = master_endpoint_;
+    const auto found = sources_.find(session);
+    if (found != sources_.end() && trust == resources::Trust::kAnybody) {
+      endpoints = found->second;
+    }
+    endpoints.push_back(master_endpoint_);
   }
-  return blobs_.fetch_resource(endpoint, sha256, target, std::move(stop));
+  Result<void> fetched;
+  for (const std::string& endpoint : endpoints) {
+    fetched = blobs_.fetch_resource(endpoint, sha256, target, stop);
+    if (fetched.ok() || stop.stop_requested() ||
+        fetched.error().code == ErrorCode::kResourceExhausted) {
+      break;
+    }
+  }
+  return fetched;
 }
 
 // --- What the master says ---------------------------------------------------------
@@ -205,6 +220,7 @@ void TaskRunner::Impl::on(core::RunTask& run) {
     settle_failed(run, refused);
     return;
   }
+  if (!run.sources.empty()) sources_[run.session_id] = std::move(run.sources);
   waiting_.push_back(std::make_shared<ActiveTask>(ActiveTask{std::move(run), {}}));
   wake_.notify_one();
 }
@@ -239,12 +255,16 @@ void TaskRunner::Impl::on(const core::DeleteCache& deleted) {
   cancel_where([&](const core::RunTask& run) { return run.session_id == session; }, true);
   store_->drop_session(session);
   scenes_->release(session);
+  const std::lock_guard lock(mutex_);
+  sources_.erase(session);
 }
 
 void TaskRunner::Impl::forget() {
   cancel_where([](const core::RunTask&) { return true; }, true);
   store_->clear();
   scenes_->release_all();
+  const std::lock_guard lock(mutex_);
+  sources_.clear();
 }
 
 void TaskRunner::Impl::stop() {

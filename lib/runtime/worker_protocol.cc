@@ -267,6 +267,11 @@ void MasterEncoder::encode_run(const core::RunTask& run, std::string& out) {
     json.key("drop");
     write_ids<TaskId>(json, run.drop);
   }
+  if (!run.sources.empty()) {
+    json.key("sources").begin_array();
+    for (const std::string& source : run.sources) json.value(source);
+    json.end_array();
+  }
   if (sessions_.find(run.session_id) == nullptr) {
     json.key("sessionSpec");
     write_session(json, *run.session);
@@ -382,6 +387,9 @@ Result<core::RunTask> MasterDecoder::decode_run(const Json& params) {
   run.execution_id = ExecutionId{in.uint("execution")};
   run.inputs = read_inputs(in);
   run.drop = in.task_ids("drop");
+  for (const Json& source : in.list("sources", kMaxInputs)) {
+    run.sources.emplace_back(in.text("sources", &source, kMaxText));
+  }
   std::optional<Error> error = in.error();
   if (error) return *error;
 

@@ -263,6 +263,7 @@ void put(Text& text, const RunOn& a) {
     if (!input.endpoint.empty()) text << "from" << input.endpoint;
   }
   for (const TaskId task : a.run.drop) text << "drop" << task;
+  for (const std::string& source : a.run.sources) text << "source" << source;
 }
 
 void put(Text& text, const CancelOn& a) { text << "CancelOn" << a.worker << a.cancel.task; }

@@ -57,6 +57,7 @@ void dump_session(Page& page, SessionId id, const Session& session) {
   head << "running" << session.running << "bytes" << session.resource_bytes;
   head << "holders-version" << session.holders_version << "settings" << *session.settings;
   holdings_to(head, session.holders);
+  for (const WorkerId worker : session.supplied) head << "supplied" << worker;
   for (const std::string& update : session.updates) head << "update" << update;
   for (const ExecutionId execution : session.executions) head << execution;
   for (const auto& [name, execution] : session.execution_names) head.quoted(name) << execution;

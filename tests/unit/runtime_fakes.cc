@@ -12,6 +12,9 @@ Result<void> FakeBlobs::fetch_resource(const std::string& endpoint, const std::s
   if (disk_full) return base::errno_error(ENOSPC, "cannot write " + target.string());
   const std::lock_guard lock(mutex_);
   asked.push_back(endpoint);
+  if (std::ranges::find(broken_, endpoint) != broken_.end()) {
+    return Error{ErrorCode::kUnavailable, endpoint + " cannot be reached"};
+  }
   const auto found = files.find(sha256);
   if (found == files.end()) return Error{ErrorCode::kUnavailable, "the master has it not yet"};
   std::ofstream(target, std::ios::binary) << found->second;

@@ -266,6 +266,39 @@ TEST_CASE("files come from the master once, and a deleted session leaves nothing
   CHECK(bench.link.sent.empty());
 }
 
+TEST_CASE("files come from workers that have them, else from the master") {
+  Bench bench(2);
+  const std::string content = "v 0 0 0";
+  const std::string sha256 = base::sha256_hex(content);
+  core::RunTask run = make_run(1, {0, 1}, 4);
+  auto spec = std::make_shared<core::SessionSpec>(*run.session);
+  spec->resources = {{"upload", "sha256:" + sha256, "a.obj", sha256, content.size()}};
+  run.session = spec;
+  run.sources = {"gone", "has-it"};
+  bench.blobs.break_endpoint("gone");
+  bench.blobs.files[sha256] = content;
+  bench.run(run);
+  bench.finished();
+  CHECK(bench.blobs.asked == std::vector<std::string>{"gone", "has-it"});
+
+  bench.runner->handle(core::DeleteCache{SessionId{1}});
+  bench.blobs.break_endpoint("has-it");
+  run.task = TaskId{2};
+  bench.run(run);
+  bench.finished();
+  CHECK(bench.blobs.asked ==
+        std::vector<std::string>{"gone", "has-it", "gone", "has-it", "master-endpoint"});
+
+  // What comes without sources (they were told with an earlier task) asks the master.
+  bench.runner->handle(core::DeleteCache{SessionId{1}});
+  run.task = TaskId{3};
+  run.sources.clear();
+  bench.run(run);
+  bench.finished();
+  CHECK(bench.blobs.asked.size() == 6);
+  CHECK(bench.blobs.asked.back() == "master-endpoint");
+}
+
 TEST_CASE("forgetting ends everything") {
   Bench bench;
   bench.run(make_run(1, {0, 1}, 4));
