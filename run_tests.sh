@@ -66,6 +66,9 @@ sanitized_suites() {
   echo "${chosen[*]-}"
 }
 
+# What was compiled in another folder counts here too.
+export CCACHE_NOHASHDIR=1
+
 scripts/install-packages.sh tests
 if [[ ${suites[*]-} != fuzz ]]; then
   run build "${suites[*]-}" --buildtype=release
