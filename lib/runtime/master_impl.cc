@@ -168,6 +168,7 @@ Result<void> Master::Impl::start() {
                                     logs_->take_pong(worker, std::move(records), dropped);
                                   }});
   if (auto opened = open_ports(backend); !opened) return opened;
+  make_picture_intake();
   {
     const std::lock_guard lock(mutex_);
     info_.instance_type = options_.instance_type;
@@ -406,37 +407,45 @@ void Master::Impl::carry_out_action(const core::State& state, core::Action& acti
   std::visit(Visitor{*this, state}, action);
 }
 
-void Master::Impl::store_picture(const core::State& state, const core::StorePicture& action) {
+void Master::Impl::make_picture_intake() {
+  runtime::PictureIntakeOptions intake;
+  intake.keep = [this](ExecutionId execution, std::shared_ptr<const EncodedImage> picture,
+                       bool recorded) {
+    return keep_picture(execution, std::move(picture), recorded);
+  };
+  intake.is_wanted = [this](ExecutionId id) {
+    const auto execution = directory_->execution(id);
+    return execution && execution->info().state == ExecutionState::kRunning;
+  };
+  intake.tell = [this](core::Event event) { loop_->post(std::move(event)); };
+  intake.on_trouble = [this](const Error& error) {
+    log(LogLevel::kError, error.message + "; it is tried again each second, and no new work is " +
+                              "taken until that works");
+  };
+  intake.on_recovered = [this] { log(LogLevel::kInfo, "finished pictures can be stored again"); };
+  runtime::Blobs& blobs = memory_blobs_ ? *memory_blobs_ : *http_blobs_;
+  pictures_ = std::make_unique<runtime::PictureIntake>(blobs, *jobs_, std::move(intake));
+}
+
+void Master::Impl::store_picture(const core::State& state, core::StorePicture& action) {
   const core::Execution* execution = state.executions.find(action.execution);
   if (execution == nullptr) return;  // deleted in the same turn
   const bool recorded = !state.sessions.at(execution->session).spec->unrecorded;
-  jobs_->post([this, action, recorded](std::stop_token stop) {
-    auto stored = fetch_picture(action, recorded, std::move(stop));
-    if (stored) {
-      loop_->post(core::PictureStored{action.execution, action.task, action.sha256, action.bytes});
-    } else {
-      loop_->post(core::PictureLost{action.execution, action.task, stored.error().message});
-    }
-  });
+  pictures_->take(std::move(action), recorded);
 }
 
-Result<void> Master::Impl::fetch_picture(const core::StorePicture& action, bool recorded,
-                                         std::stop_token stop) {
-  runtime::Blobs& blobs = memory_blobs_ ? *memory_blobs_ : *http_blobs_;
-  auto picture = blobs.fetch_picture(action.endpoint, action.task, action.format, std::move(stop));
-  if (!picture) return picture.error();
-  if (base::sha256_hex((*picture)->bytes) != action.sha256) {
-    return Error{ErrorCode::kInternal, "the finished picture was damaged on its way"};
-  }
+Result<void> Master::Impl::keep_picture(ExecutionId execution,
+                                        std::shared_ptr<const EncodedImage> picture,
+                                        bool recorded) {
   runtime::StoredPicture stored;
   if (recorded) {
-    auto put = results_->put(*picture);
+    auto put = results_->put(std::move(picture));
     if (!put) return put.error();
-    stored.sha256 = *put;
+    stored.sha256 = *std::move(put);
   } else {
-    stored.picture = *picture;
+    stored.picture = std::move(picture);
   }
-  directory_->set_picture(action.execution, std::move(stored));
+  directory_->set_picture(execution, std::move(stored));
   return {};
 }
 

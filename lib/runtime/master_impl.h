@@ -2,7 +2,7 @@
 // happens is decided in lib/core, who does it is one of the parts.
 //
 //     handles, REST --> requests (master_requests.cc) --> CoreLoop --> effects
-//     effects --> Gateway (workers), Directory (clients), JobPool (pictures),
+//     effects --> Gateway (workers), Directory (clients), PictureIntake (pictures),
 //                 InstanceControl (instances)     (carry_out, master_impl.cc)
 
 #ifndef FRANCINE_RUNTIME_MASTER_IMPL_H
@@ -33,6 +33,7 @@
 #include "runtime/job_pool.h"
 #include "runtime/log_intake.h"
 #include "runtime/memory_blobs.h"
+#include "runtime/picture_intake.h"
 #include "runtime/resource_server.h"
 #include "runtime/result_store.h"
 
@@ -111,8 +112,10 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<void> start_instances(const instances::BackendDescription& backend);
   void carry_out(const core::State& state, core::Effects& effects);
   void carry_out_action(const core::State& state, core::Action& action);
-  void store_picture(const core::State& state, const core::StorePicture& action);
-  Result<void> fetch_picture(const core::StorePicture& action, bool recorded, std::stop_token stop);
+  void make_picture_intake();
+  void store_picture(const core::State& state, core::StorePicture& action);
+  Result<void> keep_picture(ExecutionId execution, std::shared_ptr<const EncodedImage> picture,
+                            bool recorded);
   void update_info(const core::State& state);
   Result<core::Answer> ask(const std::function<core::Event(core::RequestId)>& make_event);
   void settle(core::Answer answer);
@@ -140,6 +143,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::unique_ptr<runtime::CoreLoop> loop_;
   std::unique_ptr<runtime::Gateway> gateway_;
   std::unique_ptr<runtime::InstanceControl> control_;
+  std::unique_ptr<runtime::PictureIntake> pictures_;
   std::unique_ptr<runtime::JobPool> jobs_;
   std::unique_ptr<journal::Journal> journal_;  ///< none with a temporary data directory
   std::string cluster_;

@@ -121,6 +121,7 @@ Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::create_session(
   if (auto good = check_key(request.idempotency_key); !good) return good.error();
   const std::string name = make_name("session", request.owner, request.idempotency_key);
   if (auto made = directory_->find_session(name)) return made;
+  if (auto refused = pictures_->trouble()) return *refused;
   auto producer = producers_->find(request.producer);
   if (!producer) return producer.error();
   auto spec = std::make_shared<core::SessionSpec>();
@@ -219,6 +220,7 @@ Result<std::shared_ptr<runtime::ExecutionRecord>> Master::Impl::create_execution
   const std::string name = make_name("execution", session.spec->name, request.idempotency_key);
   for (int attempt = 0; attempt < kMaxUpdateConflicts; ++attempt) {
     if (auto made = session.find(name)) return made;
+    if (auto refused = pictures_->trouble()) return *refused;
     // The update is applied here, to a version; the core accepts it if that is
     // still the session's version when the event comes to its turn.
     const auto [settings, version] = session.settings();

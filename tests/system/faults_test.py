@@ -73,6 +73,30 @@ class Faults(SystemTest):
         self.assertEqual(again.get(f"{path}/result").sha256, digest)
         self.assert_stops_clean(again)
 
+    def test_a_picture_that_is_finished_while_the_disk_takes_nothing(self):
+        server = self.server(workers=1)
+        session = server.new_session(format="exr")
+        digest = self.render(server, session)
+        execution = server.post(f"/sessions/{session}/executions",
+                                {"parallel": PARALLEL}).json()["name"]
+        soft, hard = resource.prlimit(server.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (0, hard))
+
+        def refused():
+            answer = server.post("/sessions", {"producer": "ao"})
+            return answer.status == 503 and "finished picture cannot be stored" in answer.error
+        wait_until("new work is refused because of it", refused, 60)
+        path = f"/sessions/{session}/executions/{execution}"
+        self.assertEqual(server.get(path).json()["state"], "running")
+
+        resource.prlimit(server.pid, resource.RLIMIT_FSIZE, (soft, hard))
+        wait_until("it has ended", lambda: server.get(path).json()["finished"])
+        info = server.get(path).json()
+        self.assertEqual((info["state"], info["retries"]), ("finished", 0), info)
+        self.assertEqual(server.get(f"{path}/result").sha256, digest)
+        self.render(server, session)
+        self.assert_stops_clean(server)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
