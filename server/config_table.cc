@@ -96,7 +96,8 @@ Settings cluster_settings(MasterConfig& c) {
       {"shutdownGrace", RealTarget{&c.shutdown_grace, 0, kMaxSeconds},
        "Seconds that requests have to end when the server is told to stop."},
       {"pingPeriod", RealTarget{&c.ping_period, 0.05, kMaxSeconds},
-       "Seconds between two signs of life; a worker that misses three is lost."},
+       "Seconds between two signs of life, sometimes a tenth less; a worker that gives none for "
+       "two and a half times as long is lost."},
       {"firstTaskTimeout", RealTarget{&c.first_task_timeout, 0.1, kMaxSeconds},
        "Seconds that a task may take while nothing is known about its like."},
       {"minTaskTimeout", RealTarget{&c.min_task_timeout, 0.1, kMaxSeconds},

@@ -89,8 +89,8 @@ struct MasterOptions {
   /// files. The certificate must be for bind_address then, as that is what they dial.
   TlsFiles tls{};
 
-  /// How often workers are asked for a sign of life; three periods without one
-  /// and a worker is lost.
+  /// How often workers are asked for a sign of life (each time up to a tenth sooner, so
+  /// that those of many spread); two and a half periods without one and a worker is lost.
   std::chrono::milliseconds ping_period = std::chrono::seconds(5);
   /// A task may take this long while nothing is known about its like, and never
   /// less than the minimum; afterwards, ten times what its like took.

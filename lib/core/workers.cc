@@ -2,14 +2,19 @@
 
 #include <algorithm>
 
+#include <francine/shares.h>
+
 #include "core/decision.h"
 
 namespace francine::core {
 namespace {
 
-/// Nothing heard for this many half ping periods.
+/// Nothing heard for this many half ping periods. The third period is for noticing: the
+/// work of a lost worker is to be elsewhere before it is over.
 constexpr Timestamp kSuspectAfter = 3;
-constexpr Timestamp kLostAfter = 6;
+constexpr Timestamp kLostAfter = 5;
+/// The time between two pings varies by this part of the period.
+constexpr Timestamp kJitterPart = 10;
 /// A worker that goes on failing is set aside for at most 2^this times the first time.
 constexpr unsigned kMostDoublings = 5;
 /// A task may take this many times what its like took.
@@ -18,6 +23,16 @@ constexpr Timestamp kPatience = 10;
 std::string seconds(Timestamp duration) {
   const Timestamp tenths = duration / 100'000;
   return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
+}
+
+/// When the worker's next ping is due. Workers that joined together would be pinged
+/// together for ever: each time is a little shorter than the period, by a hash of who it
+/// is and when it was pinged last, so that pings spread ever more.
+Timestamp next_ping(const Policy& policy, WorkerId id, const Worker& worker) {
+  const auto span = static_cast<std::uint64_t>(policy.ping_period / kJitterPart) + 1;
+  const std::uint64_t hash =
+      share_seed(static_cast<std::uint64_t>(worker.last_ping), static_cast<std::uint32_t>(id));
+  return worker.last_ping + policy.ping_period - static_cast<Timestamp>(hash % span);
 }
 
 /// How long a task may run, from what tasks like it took in this execution.
@@ -185,7 +200,7 @@ void Decision::on(const Tick&) {
     judge_silence(id, worker, lost);
     if (worker.set_aside_until != 0 && now >= worker.set_aside_until) aside.push_back(id);
     if (worker.standing == WorkerStanding::kAway) return;
-    if (now - worker.last_ping >= state.policy.ping_period) {
+    if (now >= next_ping(state.policy, id, worker)) {
       record(WorkerPinged{id, now});
       act(PingWorker{id});
     }
