@@ -38,7 +38,12 @@ Result<std::string> ResultStore::put(std::shared_ptr<const EncodedImage> picture
     if (!store_->has(stored->sha256)) continue;
     Entry& entry = entries_[stored->sha256];
     ++entry.references;
-    if (!entry.kept) keep(stored->sha256, entry, bytes.size(), options_.now());
+    if (entry.kept) {  // as new as its newest execution
+      entry.stored_at = options_.now();
+      ages_.splice(ages_.end(), ages_, entry.age);
+    } else {
+      keep(stored->sha256, entry, bytes.size(), options_.now());
+    }
     if (!entry.cached) cache(stored->sha256, entry, std::move(picture));
     expire();
     return stored->sha256;

@@ -7,9 +7,9 @@
 // that has one, then sweep().
 // Pictures of unrecorded sessions are only in memory, in the hands of who waits.
 //
-// Retention. Pictures that are older than max_age, and beyond max_bytes the oldest ones
-// (but never the newest), are removed; get() says so of them. Looked after with each put
-// and get, and by sweep().
+// Retention. Pictures that were put last longer than max_age ago, and beyond max_bytes those
+// that were put least lately (but never the newest), are removed; get() says so of them. Looked
+// after with each put and get, and by sweep().
 //
 // Thread safety: any thread.
 

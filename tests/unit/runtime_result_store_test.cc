@@ -94,6 +94,51 @@ TEST_CASE("pictures go when they are too old") {
   CHECK(stores.files() == 0);
 }
 
+TEST_CASE("a picture that is put again is as new as its last execution") {
+  Stores stores;
+  std::string sha256;
+  SUBCASE("by age") {
+    stores.max_age = seconds(60);
+    const auto store = stores.make();
+    sha256 = store->put(picture("again")).value();
+    stores.now += seconds(50);
+    CHECK(store->put(picture("again")).ok());
+    stores.now += seconds(50);
+    CHECK(store->get(sha256, Format::kPng).ok());
+    stores.now += seconds(11);
+    CHECK(why_not(*store, sha256) == ErrorCode::kNotFound);
+  }
+  SUBCASE("by bytes") {
+    stores.max_bytes = 8;
+    const auto store = stores.make();
+    sha256 = store->put(picture("aaaa")).value();
+    stores.now += seconds(1);
+    const std::string between = store->put(picture("bbbb")).value();
+    stores.now += seconds(1);
+    CHECK(store->put(picture("aaaa")).ok());
+    stores.now += seconds(1);
+    CHECK(store->put(picture("cccc")).ok());
+    CHECK(store->get(sha256, Format::kPng).ok());
+    CHECK(why_not(*store, between) == ErrorCode::kNotFound);
+  }
+  SUBCASE("also for a store that is made again") {
+    sha256 = stores.make()->put(picture("again")).value();
+    const auto path = stores.directory.path() / "results" / sha256.substr(0, 2) / sha256;
+    std::filesystem::last_write_time(
+        path, std::filesystem::file_time_type::clock::now() - std::chrono::hours(1));
+    {
+      const auto store = stores.make();
+      store->restore(sha256);
+      CHECK(store->put(picture("again")).ok());
+    }
+    stores.max_age = seconds(600);
+    const auto store = stores.make();
+    store->restore(sha256);
+    store->sweep();
+    CHECK(store->get(sha256, Format::kPng).ok());
+  }
+}
+
 TEST_CASE("a store that is made again finds what is restored, and sweeps the rest") {
   Stores stores;
   std::string kept;
