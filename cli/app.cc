@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
+#include <limits>
 
 #include "cli/exit_codes.h"
 #include "cli/manual.h"
@@ -222,6 +224,10 @@ void add_logs(CLI::App& app, Arguments& arguments) {
   command->add_option("--session", arguments.session, "of this session and its executions")
       ->type_name("SESSION");
   command->add_option("--worker", arguments.worker, "of this worker")->type_name("WORKER");
+  command->add_option("--task", arguments.task, "of this task, as records tell its number")
+      ->type_name("N")
+      ->check(
+          CLI::Range(std::int64_t{1}, std::numeric_limits<std::int64_t>::max()).description(""));
   one_of(command->add_option("--level", arguments.level, "this bad, and worse"),
          {"debug", "info", "warning", "error"});
   command->add_option("-n,--lines", arguments.lines, "how many records, at first")

@@ -31,6 +31,7 @@ std::string chosen(const Arguments& arguments) {
   add("session", target.session);
   add("execution", target.execution);
   add("worker", arguments.worker);
+  if (arguments.task != 0) add("task", std::to_string(arguments.task));
   add("level", arguments.level);
   return query;
 }

@@ -63,6 +63,7 @@ struct LogQuery {
   std::string worker{};
   std::string session{};
   std::string execution{};
+  TaskId task{};                      ///< 0: chooses nothing
   LogLevel level = LogLevel::kDebug;  ///< this one and worse
   /// Only what is about sessions of this owner. Empty optional: everything.
   std::optional<std::string> owner{};

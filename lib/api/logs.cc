@@ -65,6 +65,10 @@ Result<LogRequest> log_request(
   query.execution = parameter("execution").value_or("");
   query.session = parameter("session").value_or("");
   query.worker = parameter("worker").value_or("");
+  if (const auto task = parameter("task")) {
+    query.task = TaskId{number_of(*task).value_or(0)};
+    if (query.task == TaskId{}) return wrong("task", "the number of a task", *task);
+  }
   if (const auto level = parameter("level")) {
     if (auto set = set_level(*level, query); !set) return set.error();
   }
@@ -104,6 +108,13 @@ Result<LogQuery> log_query(const Body& body) {
     const auto text = optional_name(body, name);
     if (!text) return text.error();
     *target = *text;
+  }
+  if (const JsonValue* task = body.json.find("task")) {
+    query.task = TaskId{task->as_uint64().value_or(0)};
+    if (query.task == TaskId{}) {
+      return Error{ErrorCode::kInvalidArgument,
+                   "task must be the number of a task, not " + quote(*task)};
+    }
   }
   const auto level = optional_name(body, "level");
   if (!level) return level.error();

@@ -28,7 +28,7 @@ struct LogRequest {
   std::chrono::milliseconds wait{0};
 };
 
-/// The query of GET /logs: execution, session, worker, level, after, limit (1 to 1000),
+/// The query of GET /logs: execution, session, worker, task, level, after, limit (1 to 1000),
 /// wait (seconds, 0 to 30). `parameter` answers the value of one, if it is there.
 /// kInvalidArgument names the parameter that is wrong.
 Result<LogRequest> log_request(
@@ -36,7 +36,7 @@ Result<LogRequest> log_request(
 
 /// subscribe: whether `logs` is true. kInvalidArgument: it is no truth value.
 Result<bool> wants_logs(const Body& body);
-/// The same for its executionName, sessionName, workerName, level and after.
+/// The same for its executionName, sessionName, workerName, task, level and after.
 Result<LogQuery> log_query(const Body& body);
 
 /// {"logs": [{"number": 17, "time": ...}, ...], "next": "17", "dropped": 0}

@@ -82,6 +82,7 @@ bool LogStore::chosen(const LogQuery& query, const LogRecord& record, const std:
   return record.level >= query.level && (query.worker.empty() || query.worker == record.worker) &&
          (query.session.empty() || query.session == record.session) &&
          (query.execution.empty() || query.execution == record.execution) &&
+         (query.task == TaskId{} || query.task == record.task) &&
          (!query.owner || (!record.session.empty() && *query.owner == owner));
 }
 

@@ -223,8 +223,10 @@ class Commands(OneServer):
         self.assertEqual([record["execution"] for record in answer["logs"]], [execution])
         self.assertEqual(self.cli("logs", "--execution", execution, "--level", "error").out, "")
         self.assertEqual(self.cli("logs", "--execution", "nothing").out, "")
+        self.assertEqual(self.cli("logs", "--execution", execution, "--task", "77").out, "")
         self.assertEqual(len(self.cli("logs", "-n", "2").out.splitlines()), 2)
-        for arguments in (["--level", "loud"], ["-n", "0"], ["-n", "1001"]):
+        for arguments in (["--level", "loud"], ["-n", "0"], ["-n", "1001"], ["--task", "0"],
+                          ["--task", "-1"], ["--task", "x"]):
             self.cli("logs", *arguments, code=2)
 
     def test_logs_that_are_followed(self):

@@ -100,6 +100,12 @@ class LogsTest(SystemTest):
     def test_waiting_for_something_new(self):
         server = self.server("--ping-period", "0.2")
         after = server.get("/logs").json()["next"]
+        task = failure["logs"][-1]["task"]
+        self.assertEqual(server.get(f"/logs?task={task}").json()["logs"],
+                         server.get(f"/logs?task={task}&execution={name}").json()["logs"])
+        of_task = server.get(f"/logs?task={task}").json()["logs"]
+        self.assertIn("lost", of_task[-1]["text"])
+        self.assertEqual({record["task"] for record in of_task}, {task})
         answers = []
 
         def wait():
@@ -117,7 +123,8 @@ class LogsTest(SystemTest):
         server = self.server(workers=1)
         for query, word in (("level=loud", "level"), ("after=-1", "after"), ("after=x", "after"),
                             ("limit=0", "limit"), ("limit=1001", "limit"), ("wait=31", "wait"),
-                            ("wait=0.5", "wait"), ("after=99999999999999999999", "after")):
+                            ("wait=0.5", "wait"), ("task=0", "task"), ("task=x", "task"),
+                            ("task=-7", "task"), ("after=99999999999999999999", "after")):
             self.assert_refused(server.get(f"/logs?{query}"), 400, word)
         self.assertEqual(server.get("/logs?execution=%00&level=error").status, 200)
 
@@ -185,12 +192,25 @@ class SubscribeTest(WebSocketTest):
                 (await client.read_until_answer("unsubscribe", requestId=7))["success"])
 
     @steps
+    async def test_the_log_of_a_task(self):
+        server = self.server()
+        _, name = lose_a_task(server)
+        records = server.get(f"/logs?execution={name}").json()["logs"]
+        task = [record["task"] for record in records if "was lost" in record["text"]][0]
+        async with Client(server) as client:
+            self.assertTrue((await client.ask("subscribe", requestId=1, logs=True, after="0",
+                                              task=task))["success"])
+            heard = await client.read()
+            self.assertEqual({record["task"] for record in heard["logs"]}, {task})
+
+    @steps
     async def test_wrong_subscriptions(self):
         server = self.server(workers=1)
         async with Client(server) as client:
             for members in ({"logs": 1}, {"logs": True, "level": "loud"},
                             {"logs": True, "after": 5}, {"logs": True, "after": "x"},
-                            {"logs": True, "workerName": 7}):
+                            {"logs": True, "workerName": 7}, {"logs": True, "task": "7"},
+                            {"logs": True, "task": 0}, {"logs": True, "task": 1.5}):
                 self.assertIn("error", await client.ask("subscribe", **members), members)
             for _ in range(16):
                 await client.ask("subscribe", logs=True, workerName="nobody")

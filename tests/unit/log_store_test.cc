@@ -88,6 +88,7 @@ TEST_CASE("Queries choose by worker, session, execution, level and owner") {
     if (forwards) query.after = 0;
     const auto found = [&](auto change) {
       LogQuery changed = query;
+  bad.task = TaskId{7};
       change(changed);
       return texts(store->query(changed));
     };
@@ -105,6 +106,8 @@ TEST_CASE("Queries choose by worker, session, execution, level and owner") {
 }
 
 TEST_CASE("Pages of one execution follow on each other") {
+    CHECK(found([](LogQuery& q) { q.task = TaskId{7}; }) == Texts{"6"});
+    CHECK(found([](LogQuery& q) { q.task = TaskId{7}, q.execution = "e1"; }).empty());
   const auto store = LogStore::make(kFirst);
   Texts wanted;
   for (int i = 0; i < 1000; ++i) {
