@@ -90,9 +90,13 @@ struct LogPage {
 /// What went wrong last with a task of an execution.
 struct TaskFailure {
   std::string reason;
-  std::string worker;
+  std::string worker{};
   TaskId task{};
-  std::vector<LogRecord> logs;  ///< the newest of the execution, oldest first
+  std::int64_t time_us = 0;  ///< as LogRecord::time_us, of the master's clock
+  /// What had been logged of the execution by then, this failure last: at most 20 records,
+  /// oldest first. They stay when the store has dropped them, up to a bound of its size for
+  /// all executions together; beyond it those of the earliest failures go.
+  std::vector<LogRecord> logs{};
 };
 
 /// Reads on where it left off; see Master::follow_logs(). Who does not read in time

@@ -188,8 +188,8 @@ class Master {
   /// and again after it has been read; on any thread, and it must return soon, must not
   /// throw and must not call the master or the follower, nor destroy either.
   std::unique_ptr<LogFollower> follow_logs(LogQuery query, std::function<void()> on_new) const;
-  /// What went wrong last with a task of the execution of this name, and what was logged
-  /// of it. Empty: nothing that is remembered.
+  /// What went wrong last with a task of the execution of this name. Kept as long as the
+  /// execution, but not over a restart (ExecutionInfo::error is). Empty: nothing did.
   std::optional<TaskFailure> last_failure(const std::string& execution) const;
 
   /// Refuses new requests (kUnavailable) from now on, lets running executions go

@@ -25,6 +25,8 @@ void write_strings(net::JsonWriter& json, std::string_view name,
 void write_failure(net::JsonWriter& json, const TaskFailure& failure) {
   json.key("lastFailure").begin_object().member("reason", failure.reason);
   if (!failure.worker.empty()) json.member("worker", failure.worker);
+  json.member("task", static_cast<std::uint64_t>(failure.task));
+  json.member("time", net::time_text(failure.time_us));
   json.key("logs").begin_array();
   for (const LogRecord& record : failure.logs) {
     json.begin_object();

@@ -123,8 +123,11 @@ bool SessionRecord::deleted() const {
 
 // --- Directory ------------------------------------------------------------------
 
-Directory::Directory(std::function<void(const StoredPicture&)> on_forgotten)
-    : on_forgotten_(std::move(on_forgotten)), notifier_([this] { run_notifier(); }) {}
+Directory::Directory(std::function<void(const StoredPicture&)> on_forgotten,
+                     std::function<void(const std::string& execution)> on_gone)
+    : on_forgotten_(std::move(on_forgotten)),
+      on_gone_(std::move(on_gone)),
+      notifier_([this] { run_notifier(); }) {}
 
 Directory::~Directory() { stop(); }
 
@@ -240,6 +243,7 @@ void Directory::update_execution(const core::State& state, ExecutionId id) {
       executions_.erase(id);
     }
     on_forgotten_(forgotten);
+    on_gone_(record->name);
     return;
   }
   bool ended = false;

@@ -93,8 +93,10 @@ class SessionRecord {
 
 class Directory {
  public:
-  /// `on_forgotten` is told of the stored picture of each execution that is gone.
-  explicit Directory(std::function<void(const StoredPicture&)> on_forgotten);
+  /// `on_forgotten` is told of each stored picture that is no longer shown, `on_gone` of
+  /// the name of each execution that is deleted.
+  Directory(std::function<void(const StoredPicture&)> on_forgotten,
+            std::function<void(const std::string& execution)> on_gone);
   /// As stop().
   ~Directory();
 
@@ -128,6 +130,7 @@ class Directory {
   void run_notifier();
 
   const std::function<void(const StoredPicture&)> on_forgotten_;
+  const std::function<void(const std::string& execution)> on_gone_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<SessionRecord>, std::less<>> sessions_by_name_;
   std::map<SessionId, std::shared_ptr<SessionRecord>> sessions_;

@@ -102,7 +102,7 @@ void LogStore::add(LogRecord record, std::string owner, std::string failure) {
     const std::lock_guard lock(mutex_);
     const std::uint64_t number = end();
     Entry& added = entries_.emplace_back();
-    added.bytes = kEntryBytes + record.text.size() + failure.size() + owner.size();
+    added.bytes = kEntryBytes + record.text.size() + owner.size();
     for (const Chain chain : {kWorker, kSession, kExecution}) {
       const std::string& name = name_of(record, chain);
       if (name.empty()) continue;
@@ -112,7 +112,7 @@ void LogStore::add(LogRecord record, std::string owner, std::string failure) {
     }
     added.record = record;
     added.owner = owner;
-    added.failure = std::move(failure);
+    if (!failure.empty() && !record.execution.empty()) note_failure(number, std::move(failure));
     bytes_ += added.bytes;
     while (bytes_ > max_bytes_ && entries_.size() > 1) drop_oldest();
     std::erase_if(followers_, [](const auto& follower) { return follower.expired(); });
@@ -124,13 +124,53 @@ void LogStore::add(LogRecord record, std::string owner, std::string failure) {
   }
 }
 
+void LogStore::note_failure(std::uint64_t number, std::string reason) {
+  const LogRecord& record = entry(number).record;
+  drop_failure(record.execution);
+  Failure& failure = failures_[record.execution];
+  failure.told = {std::move(reason), record.worker, record.task, record.time_us, {}};
+  failure.first = failure.last = number;
+  for (std::size_t records = 1; records < kFailureRecords; ++records) {
+    const std::uint64_t before = entry(failure.first).before[kExecution];
+    if (before < begin_) break;
+    failure.first = before;
+  }
+}
+
+void LogStore::save(Entry& oldest) {
+  const auto found = failures_.find(oldest.record.execution);
+  if (found == failures_.end()) return;
+  Failure& failure = found->second;
+  if (begin_ < failure.first || begin_ > failure.last) return;
+  if (failure.saved_bytes == 0) failure.saved = saved_.insert(saved_.end(), found->first);
+  failure.told.logs.push_back(std::move(oldest.record));
+  failure.saved_bytes += oldest.bytes;
+  saved_bytes_ += oldest.bytes;
+  while (saved_bytes_ > max_bytes_) drop_saved(failures_.at(saved_.front()));
+}
+
+void LogStore::drop_saved(Failure& failure) {
+  if (failure.saved_bytes == 0) return;
+  failure.told.logs.clear();
+  saved_bytes_ -= std::exchange(failure.saved_bytes, 0);
+  saved_.erase(failure.saved);
+}
+
+void LogStore::drop_failure(const std::string& execution) {
+  const auto found = failures_.find(execution);
+  if (found == failures_.end()) return;
+  drop_saved(found->second);
+  failures_.erase(found);
+}
+
 void LogStore::drop_oldest() {
-  const Entry& oldest = entries_.front();
+  Entry& oldest = entries_.front();
   for (const Chain chain : {kWorker, kSession, kExecution}) {
     const auto last = newest_[chain].find(name_of(oldest.record, chain));
     if (last != newest_[chain].end() && last->second == begin_) newest_[chain].erase(last);
   }
   bytes_ -= oldest.bytes;
+  save(oldest);
   entries_.pop_front();
   ++begin_;
 }
@@ -188,20 +228,22 @@ LogPage LogStore::query(const LogQuery& query) const {
 
 std::optional<TaskFailure> LogStore::last_failure(const std::string& execution) const {
   const std::lock_guard lock(mutex_);
-  std::uint64_t at = newest(kExecution, execution);
-  while (at >= begin_ && entry(at).failure.empty()) at = entry(at).before[kExecution];
-  if (at < begin_) return std::nullopt;
-  TaskFailure failure;
-  failure.reason = entry(at).failure;
-  failure.worker = entry(at).record.worker;
-  failure.task = entry(at).record.task;
-  LogQuery query;
-  query.execution = execution;
-  query.limit = kFailureRecords;
-  for (const std::uint64_t number : find(query, 0, true)) {
-    failure.logs.push_back(entry(number).record);
+  const auto found = failures_.find(execution);
+  if (found == failures_.end()) return std::nullopt;
+  const Failure& failure = found->second;
+  TaskFailure told = failure.told;
+  const auto saved = static_cast<std::ptrdiff_t>(told.logs.size());
+  const std::uint64_t from = std::max(failure.first, begin_);
+  for (std::uint64_t at = failure.last; at >= from; at = entry(at).before[kExecution]) {
+    told.logs.push_back(entry(at).record);
   }
-  return failure;
+  std::reverse(told.logs.begin() + saved, told.logs.end());
+  return told;
+}
+
+void LogStore::forget(const std::string& execution) {
+  const std::lock_guard lock(mutex_);
+  drop_failure(execution);
 }
 
 std::unique_ptr<LogFollower> LogStore::follow(LogQuery query, std::function<void()> on_new) {

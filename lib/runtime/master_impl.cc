@@ -148,10 +148,12 @@ Result<void> Master::Impl::start() {
   if (auto opened = open_data_dir(); !opened) return opened;
 
   jobs_ = std::make_unique<runtime::JobPool>(kJobThreads);
-  directory_ = std::make_unique<runtime::Directory>([this](const runtime::StoredPicture& picture) {
-    if (picture.sha256.empty()) return;
-    jobs_->post([this, sha256 = picture.sha256](std::stop_token) { results_->drop(sha256); });
-  });
+  directory_ = std::make_unique<runtime::Directory>(
+      [this](const runtime::StoredPicture& picture) {
+        if (picture.sha256.empty()) return;
+        jobs_->post([this, sha256 = picture.sha256](std::stop_token) { results_->drop(sha256); });
+      },
+      [this](const std::string& execution) { logs_->store()->forget(execution); });
   loop_ = std::make_unique<CoreLoop>(
       policy_of(options_, journal_ != nullptr), options_.scheduler, kTickPeriod,
       [this](const core::State& state, core::Effects& effects) { carry_out(state, effects); });

@@ -85,13 +85,29 @@ class LogsTest(SystemTest):
         self.assertIn("worker-", failure["worker"])
         self.assertIn(failure["worker"], failure["reason"])
         self.assertIn("lost", failure["logs"][-1]["text"])
+        self.assertEqual((failure["task"], failure["time"]),
+                         (failure["logs"][-1]["task"], failure["logs"][-1]["time"]))
+        # What is logged of the execution later is not of this failure.
+        answer = server.request("DELETE", f"/sessions/{session}/executions/{name}")
+        self.assertEqual(answer.status, 200)
+        wait_until("it is logged", lambda: "cancelled" in texts(
+            server.get(f"/logs?execution={name}"))[-1])
+        again = server.get(f"/sessions/{session}/executions/{name}").json()["lastFailure"]
+        self.assertEqual(again, failure)
         for query in (f"execution={name}", f"session={session}",
                       f"execution={name}&session={session}&worker={failure['worker']}"):
             records = server.get(f"/logs?{query}").json()["logs"]
             self.assertTrue(records, query)
             for record in records:
                 self.assertEqual((record["execution"], record["session"]), (name, session))
+        task = failure["task"]
+        self.assertEqual(server.get(f"/logs?task={task}").json()["logs"],
+                         server.get(f"/logs?task={task}&execution={name}").json()["logs"])
+        of_task = server.get(f"/logs?task={task}").json()["logs"]
+        self.assertIn("lost", of_task[-1]["text"])
+        self.assertEqual({record["task"] for record in of_task}, {task})
         for query in (f"execution={name}&session={other}", f"session={other}",
+                      f"task={task}&session={other}", f"task={task + 1000}",
                       f"execution={name}&level=error", "worker=nobody"):
             self.assertEqual(server.get(f"/logs?{query}").json()["logs"], [], query)
         listed = server.get(f"/sessions/{session}/executions").json()["executions"][0]
@@ -100,12 +116,6 @@ class LogsTest(SystemTest):
     def test_waiting_for_something_new(self):
         server = self.server("--ping-period", "0.2")
         after = server.get("/logs").json()["next"]
-        task = failure["logs"][-1]["task"]
-        self.assertEqual(server.get(f"/logs?task={task}").json()["logs"],
-                         server.get(f"/logs?task={task}&execution={name}").json()["logs"])
-        of_task = server.get(f"/logs?task={task}").json()["logs"]
-        self.assertIn("lost", of_task[-1]["text"])
-        self.assertEqual({record["task"] for record in of_task}, {task})
         answers = []
 
         def wait():
@@ -182,16 +192,6 @@ class SubscribeTest(WebSocketTest):
                           (await client.read_until_answer("unsubscribe", requestId=2))["error"])
 
     @steps
-    async def test_progress_can_be_unsubscribed(self):
-        server = self.server()
-        async with Client(server) as client:
-            session = await client.new_session()
-            name = server.post(f"/sessions/{session}/executions", ENDLESS).json()["name"]
-            await client.ask("subscribe", requestId=7, executionName=name)
-            self.assertTrue(
-                (await client.read_until_answer("unsubscribe", requestId=7))["success"])
-
-    @steps
     async def test_the_log_of_a_task(self):
         server = self.server()
         _, name = lose_a_task(server)
@@ -202,6 +202,16 @@ class SubscribeTest(WebSocketTest):
                                               task=task))["success"])
             heard = await client.read()
             self.assertEqual({record["task"] for record in heard["logs"]}, {task})
+
+    @steps
+    async def test_progress_can_be_unsubscribed(self):
+        server = self.server()
+        async with Client(server) as client:
+            session = await client.new_session()
+            name = server.post(f"/sessions/{session}/executions", ENDLESS).json()["name"]
+            await client.ask("subscribe", requestId=7, executionName=name)
+            self.assertTrue(
+                (await client.read_until_answer("unsubscribe", requestId=7))["success"])
 
     @steps
     async def test_wrong_subscriptions(self):

@@ -14,6 +14,7 @@ using francine::LogLevel;
 using francine::LogPage;
 using francine::LogQuery;
 using francine::LogRecord;
+using francine::TaskFailure;
 using francine::TaskId;
 using francine::runtime::LogStore;
 
@@ -37,6 +38,12 @@ LogRecord of(std::string text, std::string worker, std::string session, std::str
 std::vector<std::string> texts(const LogPage& page) {
   std::vector<std::string> all;
   for (const auto& each : page.records) all.push_back(each.record.text);
+  return all;
+}
+
+std::vector<std::string> texts(const TaskFailure& failure) {
+  std::vector<std::string> all;
+  for (const LogRecord& each : failure.logs) all.push_back(each.text);
   return all;
 }
 
@@ -81,6 +88,7 @@ TEST_CASE("Queries choose by worker, session, execution, level and owner") {
   store->add(of("5", "w1", "", ""), "");
   LogRecord bad = of("6", "w2", "s2", "e3");
   bad.level = LogLevel::kError;
+  bad.task = TaskId{7};
   store->add(bad, "bert");
   for (const bool forwards : {false, true}) {
     CAPTURE(forwards);
@@ -88,7 +96,6 @@ TEST_CASE("Queries choose by worker, session, execution, level and owner") {
     if (forwards) query.after = 0;
     const auto found = [&](auto change) {
       LogQuery changed = query;
-  bad.task = TaskId{7};
       change(changed);
       return texts(store->query(changed));
     };
@@ -99,6 +106,8 @@ TEST_CASE("Queries choose by worker, session, execution, level and owner") {
     CHECK(found([](LogQuery& q) { q.execution = "e1", q.session = "s2"; }).empty());
     CHECK(found([](LogQuery& q) { q.execution = "nothing"; }).empty());
     CHECK(found([](LogQuery& q) { q.level = LogLevel::kWarning; }) == Texts{"6"});
+    CHECK(found([](LogQuery& q) { q.task = TaskId{7}; }) == Texts{"6"});
+    CHECK(found([](LogQuery& q) { q.task = TaskId{7}, q.execution = "e1"; }).empty());
     CHECK(found([](LogQuery& q) { q.owner = "anna"; }) == Texts{"1", "2", "3"});
     CHECK(found([](LogQuery& q) { q.owner = "bert", q.worker = "w1"; }) == Texts{"4"});
     CHECK(found([](LogQuery& q) { q.owner = ""; }).empty());
@@ -106,8 +115,6 @@ TEST_CASE("Queries choose by worker, session, execution, level and owner") {
 }
 
 TEST_CASE("Pages of one execution follow on each other") {
-    CHECK(found([](LogQuery& q) { q.task = TaskId{7}; }) == Texts{"6"});
-    CHECK(found([](LogQuery& q) { q.task = TaskId{7}, q.execution = "e1"; }).empty());
   const auto store = LogStore::make(kFirst);
   Texts wanted;
   for (int i = 0; i < 1000; ++i) {
@@ -169,6 +176,7 @@ TEST_CASE("The last failure of an execution is found with its records") {
   CHECK_FALSE(store->last_failure("e"));
   LogRecord failed = of("a task failed: no such file", "w1", "s", "e");
   failed.task = TaskId{7};
+  failed.time_us = 77;
   store->add(failed, "", "no such file");
   store->add(of("of another", "w1", "s", "f"), "", "other");
   store->add(of("after", "w2", "s", "e"), "");
@@ -177,11 +185,62 @@ TEST_CASE("The last failure of an execution is found with its records") {
   CHECK(failure->reason == "no such file");
   CHECK(failure->worker == "w1");
   CHECK(failure->task == TaskId{7});
-  REQUIRE(failure->logs.size() == 3);
-  CHECK(failure->logs.back().text == "after");
+  CHECK(failure->time_us == 77);
+  CHECK(texts(*failure) == Texts{"before", "a task failed: no such file"});
   for (int i = 0; i < 100; ++i) store->add(of(std::to_string(i), "w2", "s", "e"), "");
+  CHECK(texts(*store->last_failure("e")) == texts(*failure));
+  store->add(of("again", "w2", "s", "e"), "", "another reason");
+  CHECK(store->last_failure("e")->reason == "another reason");
   CHECK(store->last_failure("e")->logs.size() == LogStore::kFailureRecords);
-  CHECK(store->last_failure("e")->logs.back().text == "99");
+  CHECK(store->last_failure("e")->logs.back().text == "again");
+
+  store->forget("e");
+  CHECK_FALSE(store->last_failure("e"));
+  CHECK(store->last_failure("f"));
+  store->forget("e");
+}
+
+TEST_CASE("A last failure outlives its records in the store, with what led to it") {
+  constexpr std::size_t kBytes = 100'000;
+  const auto store = LogStore::make(kFirst, kBytes);
+  for (int i = 0; i < 50; ++i) store->add(of(std::to_string(i), "w", "s", "e"), "");
+  store->add(of("failed", "w", "s", "e"), "", "reason");
+  const Texts before = texts(*store->last_failure("e"));
+  REQUIRE(before.size() == LogStore::kFailureRecords);
+  CHECK(before.front() == "31");
+  for (int i = 0; i < 1000; ++i) {
+    store->add(of("later", "w", "s", "e"), "");
+    if (texts(*store->last_failure("e")) != before) FAIL("lost after ", i);
+  }
+  LogQuery query;
+  query.execution = "e";
+  query.limit = kMaxLogPage;
+  CHECK(texts(store->query(query)).front() == "later");
+  store->add(of("failed again", "w", "s", "e"), "", "reason");
+  CHECK(store->last_failure("e")->logs.back().text == "failed again");
+}
+
+TEST_CASE("The records of last failures are bounded, the earliest go; the reasons stay") {
+  constexpr std::size_t kBytes = 100'000;
+  const auto store = LogStore::make(kFirst, kBytes);
+  constexpr int kExecutions = 1000;
+  for (int i = 0; i < kExecutions; ++i) {
+    store->add(of("led to it", "w", "s", std::to_string(i)), "");
+    store->add(of("failed", "w", "s", std::to_string(i)), "", "reason");
+  }
+  std::size_t records = 0;
+  for (int i = 0; i < kExecutions; ++i) {
+    const auto failure = store->last_failure(std::to_string(i));
+    REQUIRE(failure);
+    CHECK(failure->reason == "reason");
+    records += failure->logs.size();
+  }
+  CHECK(texts(*store->last_failure("0")).empty());
+  CHECK(texts(*store->last_failure(std::to_string(kExecutions - 1))).size() == 2);
+  CHECK(records > 100);
+  CHECK(records < 2 * kBytes / 512);
+  for (int i = 0; i < kExecutions; ++i) store->forget(std::to_string(i));
+  CHECK_FALSE(store->last_failure("999"));
 }
 
 TEST_CASE("A follower is called once until it reads, for what it wants alone") {

@@ -253,6 +253,16 @@ TEST_CASE("a producer that fails fails the execution with its reason, not the ma
   CHECK(outcome.error().message.find("it shall fail") != std::string::npos);
   CHECK(failing.info().state == ExecutionState::kFailed);
   CHECK(session.create_execution({.update = R"({"fail": null})"}).value().wait().ok());
+
+  const auto failure = farm.master->last_failure(failing.name());
+  REQUIRE(failure);
+  CHECK(failure->reason.find("it shall fail") != std::string::npos);
+  CHECK_FALSE(failure->worker.empty());
+  CHECK(failure->time_us > 0);
+  REQUIRE_FALSE(failure->logs.empty());
+  CHECK(failure->logs.back().task == failure->task);
+  CHECK(session.remove().ok());
+  CHECK_FALSE(farm.master->last_failure(failing.name()));
 }
 
 TEST_CASE("deleting a session cancels what runs; its handles find nothing") {
