@@ -64,7 +64,7 @@ struct Arguments {
   // Of logs, whose session and execution are above.
   std::string worker;
   std::uint64_t task = 0;  ///< 0: of any
-  std::string level;  ///< empty: all
+  std::string level;       ///< empty: all
   std::uint32_t lines = 100;
   bool follow = false;
 
