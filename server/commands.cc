@@ -74,7 +74,9 @@ Result<Picture> Commands::create_session_and_render(const Caller& caller, const 
   if (!session) return session.error();
   const Result<Execution> execution = session->create_execution(*wanted);
   if (!execution) {
-    static_cast<void>(session->remove());  // the error of the execution is the one to tell
+    // The error of the execution is the one to tell. What an earlier request with the same
+    // key was answered stays.
+    if (session->is_new()) static_cast<void>(session->remove());
     return execution.error();
   }
   return wait(*execution, gone);

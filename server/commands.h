@@ -62,8 +62,9 @@ class Commands {
 
   Result<std::string> create_session(const Caller& caller, const api::Body& body);
   /// Creates the session and one execution of it (`parallel`, `update` and so on are
-  /// taken from the body; parallel 1 when absent). Nothing is left of a session
-  /// whose execution is refused.
+  /// taken from the body; parallel 1 when absent). Nothing is left of a session that
+  /// this call made and whose execution is refused; one that an earlier request with the
+  /// same key made stays.
   Result<Picture> create_session_and_render(const Caller& caller, const api::Body& body,
                                             const Gone& gone);
   /// The caller's sessions; an admin's are everybody's.

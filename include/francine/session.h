@@ -152,6 +152,10 @@ class Session {
  public:
   const std::string& name() const;
   Result<SessionInfo> info() const;
+  /// Whether the very request that answered this handle made the session; false when it
+  /// found the one that an earlier request with its key had made, and for handles that
+  /// were not answered by create_session().
+  bool is_new() const;
 
   /// Validates and records. The execution sees the updates so far and its own.
   Result<Execution> create_execution(const ExecutionRequest& request) const;

@@ -27,8 +27,11 @@ Error deleted() { return {ErrorCode::kNotFound, "no such session; it may have be
 
 class Session::Impl {
  public:
-  Impl(MasterRef master_ref, std::shared_ptr<runtime::SessionRecord> session_record)
-      : master(std::move(master_ref)), record(std::move(session_record)) {}
+  Impl(MasterRef master_ref, std::shared_ptr<runtime::SessionRecord> session_record,
+       bool made_by_request = false)
+      : master(std::move(master_ref)),
+        record(std::move(session_record)),
+        is_new(made_by_request) {}
   ~Impl() {
     if (!record->spec->unrecorded) return;
     if (const auto living = master.lock()) living->forget_session(record->id);
@@ -38,6 +41,7 @@ class Session::Impl {
 
   const MasterRef master;
   const std::shared_ptr<runtime::SessionRecord> record;
+  const bool is_new;
 };
 
 class Execution::Impl {
@@ -59,6 +63,8 @@ Result<SessionInfo> Session::info() const {
   if (impl_->record->deleted()) return deleted();
   return impl_->record->info();
 }
+
+bool Session::is_new() const { return impl_->is_new; }
 
 Result<Execution> Session::create_execution(const ExecutionRequest& request) const {
   const auto master = impl_->master.lock();
@@ -154,9 +160,10 @@ Result<std::unique_ptr<Master>> Master::start(MasterOptions options) {
 }
 
 Result<Session> Master::create_session(const SessionRequest& request) {
-  auto record = impl_->create_session(request);
-  if (!record) return record.error();
-  return Session(std::make_shared<Session::Impl>(impl_, std::move(record).value()));
+  auto created = impl_->create_session(request);
+  if (!created) return created.error();
+  return Session(
+      std::make_shared<Session::Impl>(impl_, std::move(created->record), created->is_new));
 }
 
 Result<Session> Master::find_session(std::string_view name, std::string_view owner) {

@@ -54,7 +54,11 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::uint64_t changes() const { return changes_; }
 
   // master_requests.cc
-  Result<std::shared_ptr<runtime::SessionRecord>> create_session(const SessionRequest& request);
+  struct CreatedSession {
+    std::shared_ptr<runtime::SessionRecord> record;
+    bool is_new = false;  ///< false: an earlier request with the same key made it
+  };
+  Result<CreatedSession> create_session(const SessionRequest& request);
   /// Without an owner: anybody's.
   Result<std::shared_ptr<runtime::SessionRecord>> find_session(
       std::string_view name, std::optional<std::string_view> owner) const;

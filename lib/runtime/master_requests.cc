@@ -115,12 +115,11 @@ Result<void> Master::Impl::check_files(const Producer& producer,
   return producer.check(laid_out->scene_files());
 }
 
-Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::create_session(
-    const SessionRequest& request) {
+Result<Master::Impl::CreatedSession> Master::Impl::create_session(const SessionRequest& request) {
   if (refusing_) return unavailable();
   if (auto good = check_key(request.idempotency_key); !good) return good.error();
   const std::string name = make_name("session", request.owner, request.idempotency_key);
-  if (auto made = directory_->find_session(name)) return made;
+  if (auto made = directory_->find_session(name)) return CreatedSession{std::move(made), false};
   if (auto refused = pictures_->trouble()) return *refused;
   auto producer = producers_->find(request.producer);
   if (!producer) return producer.error();
@@ -137,12 +136,12 @@ Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::create_session(
   auto answer = ask([&](core::RequestId id) { return core::CreateSession{id, spec}; });
   if (!answer && answer.error().code == ErrorCode::kConflict) {
     // The same request has been here meanwhile.
-    if (auto made = directory_->find_session(name)) return made;
+    if (auto made = directory_->find_session(name)) return CreatedSession{std::move(made), false};
   }
   if (!answer) return answer.error();
   auto record = directory_->session(answer->session);
   if (!record) return Error{ErrorCode::kNotFound, "the session has been deleted meanwhile"};
-  return record;
+  return CreatedSession{std::move(record), true};
 }
 
 Result<std::shared_ptr<runtime::SessionRecord>> Master::Impl::find_session(

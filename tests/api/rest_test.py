@@ -231,6 +231,24 @@ class Rest(SystemTest):
                                                  headers={"Idempotency-Key": wrong}),
                                 400, "Idempotency-Key")
 
+    def test_a_repeated_request_that_fails_leaves_what_was_there(self):
+        key = {"Idempotency-Key": "first without a picture"}
+        made = self.master.post("/sessions", {"producer": "ao"}, headers=key).json()["name"]
+        broken = {"producer": "ao", "update": {"width": -1}}
+        self.assert_refused(self.master.post("/sessions?block", broken, headers=key),
+                            400, "width")
+        self.assertEqual(self.master.get(f"/sessions/{made}").status, 200)
+        # What the refused request itself made is gone, with a key or without.
+        before = self.names_of_sessions()
+        for headers in ({}, {"Idempotency-Key": "another"}):
+            self.assert_refused(self.master.post("/sessions?block", broken, headers=headers),
+                                400, "width")
+        self.assertEqual(self.names_of_sessions(), before)
+
+    def names_of_sessions(self):
+        page = self.master.get("/sessions?limit=1000").json()
+        return [session["name"] for session in page["sessions"]]
+
     def test_the_document_of_this_api(self):
         served = self.master.get("/openapi.json").json()
         self.assertEqual(served, openapi.load("openapi.yaml"))

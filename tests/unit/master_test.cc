@@ -167,7 +167,10 @@ TEST_CASE("a key makes a request that may be repeated") {
         .value();
   };
   const Session first = session("ann", "k");
+  CHECK(first.is_new());
   CHECK(session("ann", "k").name() == first.name());
+  CHECK(!session("ann", "k").is_new());
+  CHECK(!farm.master->find_session(first.name(), "ann")->is_new());
   CHECK(session("ann", "l").name() != first.name());
   CHECK(session("bob", "k").name() != first.name());
   CHECK(session("an", "nk").name() != first.name());
