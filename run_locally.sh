@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds Francine, starts a master with local workers, renders a first picture to
-# ao.jpg and serves until Ctrl-C.
+# ao.jpg and serves until Ctrl-C. Where ~/.francinerc has users, a picture needs a
+# token, so there it serves and says how to log in.
 #
 #   ./run_locally.sh [--once] [MODEL.obj] [FLAGS]
 #
@@ -77,7 +78,7 @@ build() {
   fi
 }
 
-# Starts the server and sets rest_port. Its one line of output says that it is
+# Starts the server and sets rest_port and ws_port. Its one line of output says that it is
 # ready; when it ends before, reading the pipe ends too.
 start() {
   work=$(mktemp -d "${TMPDIR:-/tmp}/francine.XXXXXX")
@@ -93,14 +94,49 @@ start() {
   fi
   rest_port=${line#*rest=}
   rest_port=${rest_port%% *}
+  ws_port=${line#*ws=}
+  ws_port=${ws_port%% *}
 }
 
-# request OUTPUT CURL-ARGUMENTS...: fails with the server's own words.
+# The value of a key as the server has it in force, whatever set it.
+in_force() {
+  local value
+  value=$("$server" check-config "${flags[@]}" 2> /dev/null | sed -n "s/^${1//./\\.} = //p")
+  echo "${value%  (*}"
+}
+
+# Sets the URLs and ca, the file with what to trust the server by (empty: the system's).
+find_urls() {
+  url="http://localhost:$rest_port"
+  ws_url="ws://localhost:$ws_port"
+  ca=
+  if [[ -n $(in_force tls.certificate) ]]; then
+    url="https://localhost:$rest_port"
+    ws_url="wss://localhost:$ws_port"
+    ca=$(in_force tls.ca)
+  fi
+}
+
+# request OUTPUT CURL-ARGUMENTS...: fails with the server's own words. Returns 1 and sets
+# obstacle where only who starts the server can help.
 request() {
-  local output=$1 status
+  local output=$1 status code=0
   shift
-  status=$(curl --silent --show-error --noproxy '*' --output "$output" --write-out '%{http_code}' \
-    "$@") || fail "the REST port does not answer"
+  status=$(curl --silent --show-error --noproxy '*' ${ca:+--cacert "$ca"} --output "$output" \
+    --write-out '%{http_code}' "$@") || code=$?
+  if ((code == 60)); then
+    obstacle="curl does not trust the server's certificate for localhost (see tls.ca and \
+docs/deployment.md)"
+    return 1
+  fi
+  if ((code != 0)); then
+    fail "the REST port does not answer"
+  fi
+  if [[ $status == 401 ]]; then
+    locked=true
+    obstacle="the server has users, and a picture needs the token of one"
+    return 1
+  fi
   if [[ $status != 2* ]]; then
     fail "the picture was refused: $(cat "$output")"
   fi
@@ -112,9 +148,9 @@ member() {
 
 render_model() {
   local id name
-  request "$work/answer" --upload-file "$model" "$url/resources"
+  request "$work/answer" --upload-file "$model" "$url/resources" || return
   id=$(member id "$work/answer")
-  request "$work/answer" --data-binary @- "$url/sessions" << JSON
+  request "$work/answer" --data-binary @- "$url/sessions" << JSON || return
 {"producer": "ao", "format": "jpg",
  "resources": [{"type": "upload", "id": "$id", "dst": "model.obj"}]}
 JSON
@@ -123,32 +159,56 @@ JSON
     "$url/sessions/$name/executions?block=true"
 }
 
+render_first() {
+  if [[ -n $model ]]; then
+    render_model
+  else
+    request "$work/picture" "$url/?parallel=$parallel"
+  fi
+}
+
+# What may be tried next, each line as it can be pasted.
+print_hints() {
+  local curl="curl${ca:+ --cacert ${ca@Q}}"
+  local francine="$root/build/cli/francine"
+  local there="--server $url${ca:+ --ca ${ca@Q}}"
+  echo "Francine serves at $url (WebSocket: $ws_url) until Ctrl-C. Try:"
+  if $locked; then
+    echo "  $francine login $there"
+    echo "  $francine render $there --parallel 64 -o ao.png"
+    echo "  $curl $url/info"
+  else
+    echo "  $francine render $there --parallel 64 -o ao.png"
+    echo "  $curl '$url/?parallel=64' > ao.jpg"
+    echo "  $curl $url/info"
+    echo "  $curl -d '{\"producer\": \"ao\", \"format\": \"png\"}' '$url/sessions?block=true' > ao.png"
+  fi
+}
+
 build
 start
-url="http://localhost:$rest_port"
+find_urls
 
+locked=false
+obstacle=
 began=$EPOCHREALTIME
-if [[ -n $model ]]; then
-  render_model
-else
-  request "$work/picture" "$url/?parallel=$parallel"
-fi
+render_first || true
 ended=$EPOCHREALTIME
-mv "$work/picture" "$picture"
-took=$(((${ended/[.,]/} - ${began/[.,]/}) / 1000))
-echo "The picture is $picture ($took ms)."
+if [[ -z $obstacle ]]; then
+  mv "$work/picture" "$picture"
+  took=$(((${ended/[.,]/} - ${began/[.,]/}) / 1000))
+  echo "The picture is $picture ($took ms)."
+elif $once; then
+  fail "no picture: $obstacle; without --once it serves, and says what to do"
+else
+  echo "No first picture: $obstacle."
+fi
 if $once; then
   exit 0
 fi
 
 trap 'exit 0' INT TERM
-cat << TEXT
-Francine serves at $url until Ctrl-C. Try:
-  $root/build/cli/francine render --server $url --parallel 64 -o ao.png
-  curl '$url/?parallel=64' > ao.jpg
-  curl $url/info
-  curl -d '{"producer": "ao", "format": "png"}' '$url/sessions?block=true' > ao.png
-TEXT
+print_hints
 code=0
 wait "$server_pid" || code=$?
 server_pid=

@@ -5,17 +5,16 @@ without, and nobody let in who does not fit."""
 import hashlib
 import json
 import os
-import re
 import ssl
 import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
+from certificates import make_certificates
 from harness import (MESHES, ROOT, SLOWNESS, SQUARE_OBJ, SystemTest, connect, png_size,
                      read_until_closed, wait_until)
 
-RECIPE = re.compile(r"<!-- recipe: certificates[^>]*-->\n(.*?)<!-- end of recipe -->", re.S)
 SECRET = {"FRANCINE_CLUSTER_SECRET": "what a test whispers"}
 UPDATE = {"width": int(160 / SLOWNESS), "height": int(120 / SLOWNESS)}
 
@@ -23,16 +22,8 @@ UPDATE = {"width": int(160 / SLOWNESS), "height": int(120 / SLOWNESS)}
 class Tls(SystemTest):
     def setUp(self):
         self.files = self.directory()
-        self.follow_recipe(self.files)
+        make_certificates(self.files)
         self.tls = self.flags("master")
-
-    def follow_recipe(self, directory):
-        """The certificates, made in exactly the way of the page."""
-        with open(os.path.join(ROOT, "docs", "deployment.md"), encoding="utf-8") as page:
-            recipe = RECIPE.search(page.read()).group(1)
-        done = subprocess.run(["sh", "-eu", "-c", recipe], cwd=directory, check=False,
-                              capture_output=True, timeout=60 * SLOWNESS)
-        self.assertEqual(done.returncode, 0, done.stderr.decode())
 
     def file(self, name):
         return os.path.join(self.files, name)
@@ -130,7 +121,7 @@ class Tls(SystemTest):
                        "it does not speak TLS, and this side does")
 
         others = self.directory()
-        self.follow_recipe(others)
+        make_certificates(others)
         suspicious = self.worker(master.rpc, *self.flags("master")[:-1],
                                  os.path.join(others, "ca.pem"))
         self.assertEqual(suspicious.wait(), 2)  # its own certificate is not of that CA
