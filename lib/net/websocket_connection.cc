@@ -243,7 +243,19 @@ void WebSocketLink::process() {
     handle(event);
   }
   serving_ = false;
+  tell_kept(framing_->kept_bytes());
   if (closed()) state_ = State::kClosing;
+}
+
+void WebSocketLink::tell_kept(std::size_t now) {
+  const std::size_t before = std::exchange(kept_bytes_, now);
+  if (now != before) host_->on_kept(*this, before);
+}
+
+void WebSocketLink::give_way() {
+  framing_->give_up();
+  tell_kept(0);
+  close(CloseCode::kTryAgainLater, "the server has no room for such messages now");
 }
 
 void WebSocketLink::handle(const WebSocketEvent& event) {
@@ -395,6 +407,7 @@ void WebSocketLink::drop() {
     outbox_bytes_ = 0;
   }
   const auto self = shared_from_this();
+  tell_kept(0);
   host_->forget(*this);
   stream_.close();
   const auto handler = std::exchange(handler_, nullptr);

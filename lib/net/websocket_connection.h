@@ -46,6 +46,8 @@ class WebSocketHost {
   virtual bool on_thread() const = 0;
   /// Watches the socket for this, with the epoll events given.
   virtual void watch(WebSocketLink& link, std::uint32_t events) = 0;
+  /// What the connection keeps of incomplete messages has changed; see max_inbound_bytes.
+  virtual void on_kept(WebSocketLink& link, std::size_t before) = 0;
   /// The last call of a connection: to be forgotten once this event is over.
   virtual void forget(WebSocketLink& link) = 0;
 };
@@ -66,6 +68,7 @@ class WebSocketLink final : public WebSocketConnection,
   std::size_t outbox_bytes() const override { return outbox_bytes_; }
   void pause() override { paused_ = true; }
   void resume() override;
+  void limit_messages(std::size_t bytes) override { framing_->limit_messages(bytes); }
   const std::string& remote_address() const override { return remote_address_; }
 
   // On the IoThread, by the server.
@@ -75,6 +78,9 @@ class WebSocketLink final : public WebSocketConnection,
   void on_ready(std::uint32_t events);
   void on_tick(Clock::time_point now);
   bool opening() const { return state_ == State::kOpening; }
+  std::size_t kept_bytes() const { return kept_bytes_; }
+  /// Forgets what has come of incomplete messages, and closes.
+  void give_way();
   /// Ends it at once.
   void drop();
 
@@ -91,6 +97,7 @@ class WebSocketLink final : public WebSocketConnection,
   void refuse(const HttpProblem& problem);
   void open(const HttpHead& head);
   void process();
+  void tell_kept(std::size_t now);
   void handle(const WebSocketEvent& event);
   void queue_control(WebSocketOpcode opcode, std::string_view payload);
   void serve();
@@ -113,6 +120,7 @@ class WebSocketLink final : public WebSocketConnection,
   std::shared_ptr<WebSocketHandler> handler_;
   bool paused_ = false;
   bool unread_ = false;        ///< framing_ may have events
+  std::size_t kept_bytes_ = 0;  ///< by framing_, as the host knows it
   bool serving_ = false;       ///< messages are being handled: what they queue is flushed after
   std::uint32_t watched_ = 0;  ///< epoll events
   std::string sending_;

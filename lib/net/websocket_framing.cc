@@ -88,6 +88,14 @@ void WebSocketFraming::keep() {
   ends_.input = kept_;
 }
 
+void WebSocketFraming::give_up() {
+  broken_ = true;
+  ends_.input = {};
+  kept_ = std::string();
+  message_ = std::string();
+  control_ = std::string();
+}
+
 WebSocketEvent WebSocketFraming::next() {
   if (delivered_) {
     delivered_ = false;
@@ -154,7 +162,7 @@ WebSocketEvent WebSocketFraming::begin_frame(const wslay_frame_iocb& frame) {
     default:
       return broken(CloseCode::kProtocolError, "the frame's opcode is not known");
   }
-  if (left_ > max_message_bytes_ - message_.size()) {
+  if (message_.size() > max_message_bytes_ || left_ > max_message_bytes_ - message_.size()) {
     return broken(CloseCode::kTooBig, "the message is over the limit of bytes");
   }
   return {};

@@ -49,7 +49,7 @@ enum class WebSocketOpcode : std::uint8_t {
 
 class WebSocketFraming {
  public:
-  /// For the side of the server. Throws std::bad_alloc.
+  /// For the side of the server, with messages of so many bytes. Throws std::bad_alloc.
   explicit WebSocketFraming(std::size_t max_message_bytes);
   ~WebSocketFraming();
   WebSocketFraming(const WebSocketFraming&) = delete;
@@ -60,6 +60,12 @@ class WebSocketFraming {
   WebSocketEvent next();
   /// Copies what feed() gave and next() has not taken yet.
   void keep();
+  /// For frames that begin from now on.
+  void limit_messages(std::size_t bytes) { max_message_bytes_ = bytes; }
+  /// What is kept for later: incomplete messages, and what next() has not taken.
+  std::size_t kept_bytes() const { return message_.size() + control_.size() + ends_.input.size(); }
+  /// Forgets all of that; next() answers kNothing from now on.
+  void give_up();
 
   /// Appends a whole frame to `out`.
   void append_frame(std::string& out, WebSocketOpcode opcode, std::string_view payload);
@@ -76,7 +82,7 @@ class WebSocketFraming {
   WebSocketEvent end_control(std::string_view payload);
   WebSocketEvent end_message(std::string_view payload);
 
-  const std::size_t max_message_bytes_;
+  std::size_t max_message_bytes_;
   Ends ends_;
   wslay_frame_context* context_ = nullptr;
   std::string kept_;  ///< of keep()

@@ -114,6 +114,19 @@ class WebSocketServer::Impl final : public WebSocketHost,
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, link.socket(), &event);
   }
 
+  void on_kept(WebSocketLink& link, std::size_t before) override {
+    kept_bytes_ += link.kept_bytes();
+    kept_bytes_ -= before;
+    while (kept_bytes_ > options_.max_inbound_bytes) {
+      // Rare, and the sum is not: so it is looked for only here.
+      const auto most =
+          std::max_element(links_.begin(), links_.end(), [](const auto& one, const auto& other) {
+            return one.first->kept_bytes() < other.first->kept_bytes();
+          });
+      most->first->give_way();
+    }
+  }
+
   void forget(WebSocketLink& link) override {
     ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, link.socket(), nullptr);
     // Not now: events of this very batch may still name it.
@@ -234,6 +247,7 @@ class WebSocketServer::Impl final : public WebSocketHost,
   base::UniqueFd listening_;
   std::unordered_map<WebSocketLink*, std::shared_ptr<WebSocketLink>> links_;
   std::vector<char> receive_buffer_;
+  std::size_t kept_bytes_ = 0;  ///< of incomplete messages, by all connections
 
   std::mutex mutex_;
   std::condition_variable left_;

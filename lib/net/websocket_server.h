@@ -19,10 +19,14 @@
 // What a client does wrong closes its connection with the code of RFC 6455, 7.4.1:
 // 1002 unmasked frames, reserved bits (compressed frames), wrong opcodes and fragments,
 // wrong close frames; 1007 text that is not UTF-8; 1008 not reading, not answering
-// pings; 1009 a message over max_message_bytes. At stop() it is 1001.
+// pings; 1009 a message over max_message_bytes (or what limit_messages() says); 1013 what
+// has come of its messages was needed for others. At stop() it is 1001.
 //
-// Bounds. While more than a quarter of max_outbox_bytes waits for a client to read,
-// nothing more is read from it. A send() that would exceed max_outbox_bytes closes the
+// Bounds. What has come of messages that are incomplete takes max_inbound_bytes together,
+// over all connections; beyond that the connection with the most of it is closed with
+// 1013, and its part forgotten at once. Who sends small messages, which come in one
+// piece, notices nothing of it. While more than a quarter of max_outbox_bytes waits for a client to
+// read, nothing more is read from it. A send() that would exceed max_outbox_bytes closes the
 // connection with 1008; only while nothing waits, a message may be larger than that.
 // What waits is taken within write_grace plus a second for each min_bytes_per_second
 // taken so far, or the connection is dropped. A connection takes about 5 KiB, more
@@ -66,6 +70,7 @@ enum class CloseCode : std::uint16_t {
   kPolicy = 1008,
   kTooBig = 1009,
   kInternal = 1011,
+  kTryAgainLater = 1013,  ///< of the IANA registry
 };
 
 /// The request that asks for a connection, valid during the call.
@@ -94,6 +99,9 @@ class WebSocketConnection {
   /// at most 123 bytes are sent. The first call wins.
   virtual void close(CloseCode code, std::string_view reason) = 0;
   virtual bool closed() const = 0;  ///< or closing
+
+  /// On the IoThread: for messages that begin from now on, instead of max_message_bytes.
+  virtual void limit_messages(std::size_t bytes) = 0;
 
   /// Bytes that the client has yet to make room for.
   virtual std::size_t outbox_bytes() const = 0;
@@ -146,6 +154,7 @@ struct WebSocketOptions {
   std::size_t max_connections = 10'000;
   std::size_t max_header_bytes = 16 << 10;
   std::size_t max_message_bytes = std::size_t{4} << 20;  ///< all fragments together
+  std::size_t max_inbound_bytes = std::size_t{256} << 20;  ///< of all connections together
   std::size_t max_outbox_bytes = std::size_t{16} << 20;
   /// From the connection to its complete request.
   std::chrono::milliseconds header_timeout = std::chrono::seconds(10);

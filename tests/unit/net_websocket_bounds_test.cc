@@ -133,6 +133,56 @@ TEST_CASE("send and close from many threads") {
   CHECK(f.closed_with() == 1011);
 }
 
+TEST_CASE("incomplete messages are bounded over all connections: who has most gives way") {
+  WebSocketFixture f({.max_inbound_bytes = 100'000});
+  const auto part = [](std::size_t bytes) {
+    return ClientFrame{.payload = std::string(bytes, 'x'), .fin = false};
+  };
+  const auto arrived = [&f](WebSocketTestClient& client) {  // the part before this has been read
+    client.send({.opcode = 9, .payload = "p"});
+    CHECK(client.read().opcode == 10);
+    f.io.call([] {});
+  };
+  auto large = f.open();
+  large.send(part(60'000));
+  arrived(large);
+  auto small = f.open();
+  small.send(part(30'000));
+  arrived(small);
+  auto third = f.open();
+  third.send(part(20'000));
+  CHECK(large.read_close() == 1013);
+  CHECK(f.closed_with() == 1013);
+  // The room of the first is free again, and so is what complete messages took.
+  for (int i = 0; i < 3; ++i) {
+    third.send({.opcode = 0, .payload = std::string(40'000, 'y')});
+    CHECK(third.read().payload.size() == 60'000);
+    third.send(part(20'000));
+  }
+  small.send({.opcode = 0, .payload = "end"});
+  CHECK(small.read().payload.size() == 30'003);
+}
+
+TEST_CASE("a connection may have a limit of its own") {
+  WebSocketFixture f;
+  auto client = f.open();
+  REQUIRE(f.last.wait([](const auto& connection) { return connection != nullptr; }));
+  const auto connection = f.last.get();
+  const auto limit = [&](std::size_t bytes) {
+    f.io.call([&] { connection->limit_messages(bytes); });
+  };
+  limit(10);
+  client.say("0123456789");
+  CHECK(client.read().payload == "0123456789");
+  limit(20);
+  client.send({.payload = "0123456789", .fin = false});
+  client.send({.opcode = 0, .payload = "0123456789"});
+  CHECK(client.read().payload.size() == 20);
+  limit(10);
+  client.say("0123456789x");
+  CHECK(client.read_close() == 1009);
+}
+
 TEST_CASE("a client that is gone without a word") {
   WebSocketFixture f;
   {
