@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
+#include <mutex>
+#include <system_error>
 #include <utility>
 
 namespace francine::server {
@@ -16,9 +19,13 @@ std::string lower(std::string_view text) {
   return result;
 }
 
-/// The name of "name:port", "[::1]:port" or either alone, in lower case; empty if it
-/// is none of these.
-std::string host_name(std::string_view host) {
+struct HostPort {
+  std::string name;        ///< in lower case; empty: it was none of these
+  std::uint16_t port = 0;  ///< 0: it has none
+};
+
+/// Of "name:port", "[::1]:port" or either alone.
+HostPort host_port(std::string_view host) {
   std::string_view name = host;
   std::string_view rest;
   if (host.starts_with('[')) {
@@ -30,17 +37,31 @@ std::string host_name(std::string_view host) {
     name = host.substr(0, colon);
     rest = host.substr(colon);
   }
-  const bool port = rest.starts_with(':') && rest.size() <= 6 &&
-                    rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
-  if (!rest.empty() && !port) return {};
+  std::uint16_t port = 0;
+  if (rest.size() > 1) {
+    const char* const end = rest.data() + rest.size();
+    const auto [stop, failure] = std::from_chars(rest.data() + 1, end, port);
+    if (rest.front() != ':' || stop != end || failure != std::errc()) return {};
+  } else if (rest == ":") {
+    port = 0;  // RFC 3986, 3.2.3: as if there were none
+  } else if (!rest.empty()) {
+    return {};
+  }
   if (name.ends_with('.')) name.remove_suffix(1);
-  return lower(name);
+  return {lower(name), port};
 }
 
-/// The host with its port of "http://host:port"; empty for "null" and other shapes.
-std::string_view host_of_origin(std::string_view origin) {
-  for (const std::string_view scheme : {"http://", "https://"}) {
-    if (origin.starts_with(scheme)) return origin.substr(scheme.size());
+/// Of "http://host:port", with the scheme's port where none is given; no name for "null"
+/// and other shapes.
+HostPort host_port_of_origin(std::string_view origin) {
+  constexpr std::uint16_t kHttp = 80;
+  constexpr std::uint16_t kHttps = 443;
+  for (const auto& [scheme, usual] : {std::pair{std::string_view("http://"), kHttp},
+                                      std::pair{std::string_view("https://"), kHttps}}) {
+    if (!origin.starts_with(scheme)) continue;
+    HostPort found = host_port(origin.substr(scheme.size()));
+    if (found.port == 0) found.port = usual;
+    return found;
   }
   return {};
 }
@@ -57,11 +78,11 @@ bool is_loopback(std::string_view host) {
 }
 
 Access::Access(AccessOptions options)
-    : options_(std::move(options)), requests_(options_.requests) {}
+    : options_(std::move(options)), requests_(options_.requests), own_ports_(options_.own_ports) {}
 
 Result<void> Access::check_host(std::optional<std::string_view> host) const {
   if (!options_.open || !host) return {};
-  const std::string name = host_name(*host);
+  const std::string name = host_port(*host).name;
   if (is_loopback(name)) return {};
   const auto known = [&](const std::string& allowed) { return lower(allowed) == name; };
   if (!name.empty() &&
@@ -73,10 +94,22 @@ Result<void> Access::check_host(std::optional<std::string_view> host) const {
                "configuration permits others"};
 }
 
+void Access::own_port(std::uint16_t port) {
+  const std::unique_lock lock(mutex_);
+  own_ports_.insert(port);
+}
+
 bool Access::foreign(std::string_view origin, std::optional<std::string_view> host) const {
   if (has_cors(origin)) return false;
-  const std::string name = host_name(host_of_origin(origin));
-  return name.empty() || !host || name != host_name(*host);
+  if (!host) return true;
+  const HostPort page = host_port_of_origin(origin);
+  const HostPort here = host_port(*host);
+  if (page.name.empty() || page.name != here.name) return true;
+  // A Host without a port is that of the scheme, which a proxy before us may have changed.
+  const bool usual = page.port == 80 || page.port == 443;
+  if (here.port == 0 ? usual : page.port == here.port) return false;
+  const std::shared_lock lock(mutex_);
+  return own_ports_.count(page.port) == 0;
 }
 
 Result<void> Access::check_change(std::optional<std::string_view> origin,

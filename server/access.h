@@ -11,15 +11,19 @@
 //   (DNS rebinding: a name of the attacker's that resolves to 127.0.0.1),
 // * a request with a foreign Origin that would change something is refused.
 //
-// An Origin is foreign unless it is among `cors_origins` or has the host name of the
-// request's own Host (any port: other ports of a host are its owner's as well).
+// An Origin is foreign unless it is among `cors_origins`, or is the request's own Host, or
+// has its host name and one of our own ports. Another port of a host is somebody else's: on
+// a machine of many users, and of many programs, pages come from all of them.
 //
-// Thread safety: any thread.
+// Thread safety: any thread; own_port() before it matters.
 
 #ifndef FRANCINE_SERVER_ACCESS_H
 #define FRANCINE_SERVER_ACCESS_H
 
+#include <cstdint>
 #include <optional>
+#include <set>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,12 +40,16 @@ struct AccessOptions {
   /// "https://example.org" or "*": pages of these may use the API.
   std::vector<std::string> cors_origins;
   std::vector<std::string> allowed_hosts;  ///< names that Host may have beside loopback ones
+  std::set<std::uint16_t> own_ports;       ///< of REST, WebSocket and dashboard; see own_port()
   Rate requests;                           ///< of each user, or address
 };
 
 class Access {
  public:
   explicit Access(AccessOptions options);
+
+  /// One more of our own ports, which the system has picked.
+  void own_port(std::uint16_t port);
 
   /// kForbidden: the Host is none of ours. Absent: no browser asks.
   Result<void> check_host(std::optional<std::string_view> host) const;
@@ -67,6 +75,8 @@ class Access {
 
   const AccessOptions options_;
   RateLimiter requests_;
+  mutable std::shared_mutex mutex_;
+  std::set<std::uint16_t> own_ports_;
 };
 
 /// "127.0.0.1", "::1", "localhost" and the like.

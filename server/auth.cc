@@ -17,7 +17,6 @@ namespace francine::server {
 namespace {
 
 constexpr std::size_t kFingerprintDigits = 16;
-constexpr double kAttemptsAtOnce = 10;
 constexpr std::size_t kMaxWaiting = 64;
 constexpr std::size_t kLoggedName = 64;
 constexpr std::chrono::seconds kMaxWait{5};
@@ -120,7 +119,7 @@ class Auth::Impl {
     return static_cast<double>(cost.memory_kib) * cost.passes;
   }
 
-  Rate rate() const { return {options_.failures_per_minute / 60, kAttemptsAtOnce}; }
+  Rate rate() const { return {options_.failures_per_minute / 60, options_.failures_at_once}; }
 
   /// The same work for each user, and for those who are none.
   Result<bool> check(std::string_view user, std::string_view password) {

@@ -19,8 +19,9 @@
 // Without users everybody is nobody in particular (open()).
 //
 // Passwords are guessed slowly: of the attempts that fail, each user name and each
-// address has `failures_per_minute`, and at most a few passwords are hashed at a time
-// (each takes 64 MiB). A user that does not exist costs as much time as one that does.
+// address has `failures_per_minute`, of which `failures_at_once` may come together, and at most a
+// few passwords are hashed at a time (each takes 64 MiB). A user that does not exist costs as much
+// time as one that does.
 //
 // Thread safety: any thread.
 
@@ -51,6 +52,7 @@ struct AuthOptions {
   std::string private_key;       ///< needed where there are users
   std::chrono::seconds token_lifetime = std::chrono::hours(24);
   double failures_per_minute = 10;  ///< that fail, of a user name and of an address
+  double failures_at_once = 10;     ///< after a pause
   LogSink log{};                    ///< told of log-ins that fail
   /// The clocks of this machine, but for tests.
   std::function<std::int64_t()> unix_seconds{};

@@ -280,6 +280,7 @@ AuthOptions auth_options(const MasterConfig& config) {
   options.private_key = config.private_key;
   options.token_lifetime = std::chrono::seconds(std::llround(config.token_lifetime));
   options.failures_per_minute = config.max_log_in_failures_per_minute;
+  options.failures_at_once = config.log_in_burst;
   return options;
 }
 
@@ -289,6 +290,9 @@ AccessOptions access_options(const MasterConfig& config) {
   options.cors_origins = config.cors_origins;
   options.allowed_hosts = config.allowed_hosts;
   options.requests = {config.max_requests_per_second, config.request_burst};
+  for (const std::int64_t port : {config.rest_port, config.ws_port, config.dashboard_port}) {
+    if (port != 0) options.own_ports.insert(static_cast<std::uint16_t>(port));
+  }
   return options;
 }
 
@@ -305,6 +309,7 @@ RestOptions rest_options(const MasterConfig& config) {
   options.http.write_grace = milliseconds(config.answer_grace);
   options.http.min_bytes_per_second = static_cast<std::uint64_t>(config.min_bytes_per_second);
   options.max_body_bytes = static_cast<std::uint64_t>(config.max_body_bytes);
+  options.max_log_in_bytes = static_cast<std::uint64_t>(config.max_log_in_bytes);
   options.max_resource_bytes = static_cast<std::uint64_t>(config.max_resource_bytes);
   options.public_demo = config.public_demo;
   return options;
@@ -317,9 +322,19 @@ WebSocketOptions web_socket_options(const MasterConfig& config) {
   options.socket.max_connections = static_cast<std::size_t>(config.max_connections);
   options.socket.max_header_bytes = static_cast<std::size_t>(config.max_header_bytes);
   options.socket.max_message_bytes = static_cast<std::size_t>(config.max_body_bytes);
+  options.socket.max_inbound_bytes =
+      static_cast<std::size_t>(std::max(config.max_inbound_bytes, config.max_body_bytes));
+  options.socket.max_outbox_bytes = static_cast<std::size_t>(config.max_outbox_bytes);
+  options.socket.ping_period = milliseconds(config.ws_ping_period);
+  options.socket.pong_timeout = milliseconds(config.ws_pong_timeout);
   options.socket.header_timeout = milliseconds(config.header_timeout);
   options.socket.write_grace = milliseconds(config.answer_grace);
   options.socket.min_bytes_per_second = static_cast<std::uint64_t>(config.min_bytes_per_second);
+  options.max_in_flight = static_cast<std::size_t>(config.max_in_flight);
+  options.max_stranger_bytes =
+      static_cast<std::size_t>(std::min(config.max_log_in_bytes, config.max_body_bytes));
+  options.authentication_timeout = milliseconds(config.authentication_timeout);
+  options.status_interval = milliseconds(config.status_interval);
   return options;
 }
 

@@ -95,12 +95,21 @@ struct MasterConfig {
   double max_requests_per_second = 1000;
   double request_burst = 2000;
   double max_log_in_failures_per_minute = 10;
+  double log_in_burst = 10;
+  std::int64_t max_log_in_bytes = 16 << 10;
   std::int64_t max_header_bytes = 64 << 10;
   double header_timeout = 10;
   double idle_timeout = 60;
   double body_grace = 10;
   double answer_grace = 30;
   std::int64_t min_bytes_per_second = 1024;
+  double authentication_timeout = 10;
+  std::int64_t max_in_flight = 256;
+  std::int64_t max_inbound_bytes = std::int64_t{256} << 20;
+  std::int64_t max_outbox_bytes = std::int64_t{16} << 20;
+  double ws_ping_period = 20;
+  double ws_pong_timeout = 20;
+  double status_interval = 10;
 
   std::map<std::string, std::string> users;
   std::string private_key;

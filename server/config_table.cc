@@ -149,7 +149,12 @@ Settings traffic_settings(MasterConfig& c) {
       {"requestBurst", RealTarget{&c.request_burst, 1, 1e6},
        "Most of these requests at once, after a pause."},
       {"maxLogInFailuresPerMinute", RealTarget{&c.max_log_in_failures_per_minute, 0.1, 1e6},
-       "Log-ins that may fail, of a user name and of an address; ten at once."},
+       "Log-ins that may fail, of a user name and of an address."},
+      {"logInBurst", RealTarget{&c.log_in_burst, 1, 1e6},
+       "Most of these log-ins at once, after a pause."},
+      {"maxLogInBytes", IntegerTarget{&c.max_log_in_bytes, 128, 1 << 20},
+       "Most bytes of what strangers may send: POST /auth, and, where there are users, "
+       "messages of a WebSocket connection that has not authenticated."},
       {"maxBodyBytes", IntegerTarget{&c.max_body_bytes, 1, std::int64_t{1} << 30},
        "Most bytes of a JSON request."},
       {"maxHeaderBytes", IntegerTarget{&c.max_header_bytes, 256, 1 << 20},
@@ -165,6 +170,29 @@ Settings traffic_settings(MasterConfig& c) {
        "The same for a client that reads its answer."},
       {"minBytesPerSecond", IntegerTarget{&c.min_bytes_per_second, 1, std::int64_t{1} << 30},
        "The rate at which bodies and answers must move in the end."},
+  };
+}
+
+Settings web_socket_settings(MasterConfig& c) {
+  constexpr std::int64_t kMinBuffer = 64 << 10;
+  constexpr double kMaxWait = 3600;
+  return {
+      {"authenticationTimeout", RealTarget{&c.authentication_timeout, 0.1, kMaxWait},
+       "Seconds that a WebSocket connection has to authenticate, where there are users."},
+      {"maxInFlight", IntegerTarget{&c.max_in_flight, 1, 65'536},
+       "Most commands of a WebSocket connection that are worked on at a time; as many pictures "
+       "may be waited for, and as many executions subscribed to."},
+      {"maxInboundBytes", IntegerTarget{&c.max_inbound_bytes, kMinBuffer, kMaxBytes},
+       "Most bytes of WebSocket messages, over all connections, that have not come as a whole, "
+       "and as many of those that wait to be worked on; never less than maxBodyBytes."},
+      {"maxOutboxBytes", IntegerTarget{&c.max_outbox_bytes, kMinBuffer, std::int64_t{1} << 40},
+       "Most bytes that wait for a WebSocket client to read; one picture may be larger."},
+      {"wsPingPeriod", RealTarget{&c.ws_ping_period, 0.1, kMaxWait},
+       "Seconds of silence after which a WebSocket client is pinged."},
+      {"wsPongTimeout", RealTarget{&c.ws_pong_timeout, 0.1, kMaxWait},
+       "Seconds that a WebSocket client has to answer that."},
+      {"statusInterval", RealTarget{&c.status_interval, 0.05, kMaxWait},
+       "Seconds after which enableStatus reports although nothing has changed."},
   };
 }
 
@@ -216,7 +244,8 @@ Settings master_settings(MasterConfig& config) {
   Settings all;
   for (Settings part :
        {connection_settings(config), cluster_settings(config), limit_settings(config),
-        traffic_settings(config), user_settings(config), pending_settings(config)}) {
+        traffic_settings(config), web_socket_settings(config), user_settings(config),
+        pending_settings(config)}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

@@ -131,6 +131,8 @@ int serve(const MasterConfig& config, Auth& auth, MasterOptions options) {
   Result<void> opened = rest.start();
   if (opened) opened = web_socket.start();
   if (!opened) return fail(kExitFailure, opened.error().message);
+  access.own_port(rest.port());
+  access.own_port(web_socket.port());
 
   Result<std::unique_ptr<Master>> started = Master::start(std::move(options));
   if (!started) {

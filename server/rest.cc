@@ -19,7 +19,6 @@ constexpr int kCreated = 201;
 constexpr int kNoContent = 204;
 constexpr int kRequestTimeout = 408;
 constexpr std::size_t kPiece = 16 << 10;
-constexpr std::uint64_t kMaxLogInBytes = 16 << 10;
 
 HttpResponse refusal(const Error& error) {
   HttpResponse response;
@@ -119,7 +118,7 @@ Rest::Rest(Commands& commands, Auth& auth, Access& access, const RestOptions& op
       max_body_bytes_(options.max_body_bytes),
       request_log_(options.request_log),
       http_(with_log(options.http)) {
-  add_authentication();
+  add_authentication(options.max_log_in_bytes);
   add_sessions();
   add_executions();
   add_resources(options.max_resource_bytes);
@@ -207,8 +206,7 @@ void Rest::add_cors(const HttpRequest& request, HttpResponse& response) const {
   response.headers.emplace_back("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate");
 }
 
-void Rest::add_authentication() {
-  // Anybody may send these bodies: they are as small as can be.
+void Rest::add_authentication(std::uint64_t max_log_in_bytes) {
   add(
       "POST", "/auth", Entry::kAnyone,
       [this](HttpRequest& request, const Caller&) {
@@ -218,7 +216,7 @@ void Rest::add_authentication() {
           return answer(std::move(in->answer));
         });
       },
-      std::min(max_body_bytes_, kMaxLogInBytes));
+      std::min(max_body_bytes_, max_log_in_bytes));
   add("GET", "/auth/:provider", Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
     return answer(commands_.get_authorize_status(caller, request.capture("provider")));
   });

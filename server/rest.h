@@ -31,6 +31,7 @@ namespace francine::server {
 struct RestOptions {
   net::HttpServerOptions http;  ///< without an error_answer of its own
   std::uint64_t max_body_bytes = std::uint64_t{4} << 20;
+  std::uint64_t max_log_in_bytes = 16 << 10;  ///< of POST /auth, which anybody may send
   std::uint64_t max_resource_bytes = std::uint64_t{16} << 30;
   bool public_demo = false;           ///< GET / needs no token, users or not
   RequestLog* request_log = nullptr;  ///< null: none; else it outlives the object
@@ -72,7 +73,7 @@ class Rest {
   Result<Caller> caller_of(const net::HttpRequest& request, Entry entry) const;
   void add_cors(const net::HttpRequest& request, net::HttpResponse& response) const;
 
-  void add_authentication();
+  void add_authentication(std::uint64_t max_log_in_bytes);
   void add_sessions();
   void add_executions();
   void add_service(bool public_demo);

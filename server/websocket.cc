@@ -12,6 +12,7 @@
 #include "api/answers.h"
 #include "net/io_thread.h"
 #include "server/command_pool.h"
+#include "server/message_room.h"
 #include "server/sent_token.h"
 #include "server/websocket_client.h"
 
@@ -39,6 +40,7 @@ class WebSocket::Impl {
       : options_(options),
         pool_(options.threads, options.max_waiting),
         log_ins_(options.log_in_threads, options.max_waiting),
+        room_(options.socket.max_inbound_bytes),
         io_(std::make_shared<net::IoThread>()),
         hub_{commands,
              auth,
@@ -46,6 +48,7 @@ class WebSocket::Impl {
              options_,
              pool_,
              log_ins_,
+             room_,
              io_,
              [this](WebSocketClient& client) { watch(client); },
              [this](WebSocketClient& client) { forget(client); }},
@@ -188,6 +191,7 @@ class WebSocket::Impl {
   const WebSocketOptions options_;
   CommandPool pool_;
   CommandPool log_ins_;
+  MessageRoom room_;
   const std::shared_ptr<net::IoThread> io_;
   WebSocketHub hub_;
 

@@ -6,6 +6,10 @@
 // master's loop, a disk or the hash of a password, goes to a bounded pool, so answers
 // may come in any order. createExecution holds no thread while its execution runs.
 //
+// Bounds of all connections: messages over 4 KiB that wait for work take at most
+// socket.max_inbound_bytes, as sent; a further one is refused. Smaller ones are bounded
+// by max_waiting.
+//
 // Bounds of one connection: of commands that the pool has, max_in_flight; then nothing
 // more is read from it until one has been answered. Of pictures that it waits for, and
 // of subscriptions, as many again; one more is answered with an error. One picture at a
@@ -15,8 +19,9 @@
 //
 // Where users are configured, every command but authenticate and info needs an
 // authenticated connection: by a token in the headers of its opening, or by
-// authenticate. A connection is closed that has not done so in time. It stays
-// authenticated as long as it is open.
+// authenticate. A connection is closed that has not done so in time; until then its
+// messages have at most max_stranger_bytes, and those beyond the rate of requests are not
+// even parsed. It stays authenticated as long as it is open.
 //
 // Thread safety: any thread, after the constructor.
 
@@ -44,6 +49,7 @@ struct WebSocketOptions {
   std::size_t threads = 16;        ///< for commands that wait
   std::size_t log_in_threads = 2;  ///< for authenticate
   std::size_t max_waiting = 4096;  ///< commands that wait for a thread, of all connections
+  std::size_t max_stranger_bytes = 16 << 10;  ///< of a message before authentication
   std::chrono::milliseconds authentication_timeout = std::chrono::seconds(10);
   /// How often it is looked at what enableStatus and subscribe report; they report no
   /// more often.

@@ -12,6 +12,8 @@ namespace {
 /// Messages larger than this are parsed by the pool: a large one takes tens of
 /// milliseconds, which all connections would wait for.
 constexpr std::size_t kLargeMessageBytes = 64 << 10;
+/// And smaller than this they are not worth counting.
+constexpr std::size_t kSmallMessageBytes = 4 << 10;
 /// While so much waits for a client, what is sent at intervals is left out.
 constexpr std::size_t kCongestedBytes = 64 << 10;
 /// And so much keeps the next picture in the store.
@@ -61,43 +63,69 @@ const WebSocketClient::Command* WebSocketClient::find_command(std::string_view n
 WebSocketClient::WebSocketClient(WebSocketHub& hub,
                                  std::shared_ptr<net::WebSocketConnection> connection,
                                  std::optional<Caller> caller)
-    : hub_(hub), connection_(std::move(connection)), caller_(std::move(caller)) {}
+    : hub_(hub), connection_(std::move(connection)), caller_(std::move(caller)) {
+  if (!caller_) connection_->limit_messages(hub_.options.max_stranger_bytes);
+}
 
 // --- Messages -----------------------------------------------------------------------
 
 void WebSocketClient::on_message(net::WebSocketKind, std::string_view data) {
-  const auto now = std::chrono::steady_clock::now();
-  if (data.size() <= kLargeMessageBytes) return take(api::parse_message(data), now);
+  Arrival arrival = admit(data);
+  const bool large = data.size() > kLargeMessageBytes;
+  // An answer with the command and the id costs parsing, which not everybody is worth.
+  if (!arrival.admitted && (large || !caller_)) return refuse_unread(arrival);
+  if (!large) return take(api::parse_message(data), arrival);
   begin_flight();
-  const bool posted = hub_.pool.post([self = shared_from_this(), text = std::string(data), now] {
+  auto shared = std::make_shared<Arrival>(std::move(arrival));
+  const bool posted = hub_.pool.post([self = shared_from_this(), text = std::string(data), shared] {
     auto message = std::make_shared<Result<api::Message>>(api::parse_message(text));
-    self->hub_.io->post([self, message, now] {
-      self->take(std::move(*message), now);
+    self->hub_.io->post([self, message, shared] {
+      self->take(std::move(*message), *shared);
       self->end_flight();
     });
   });
   if (posted) return;
-  connection_->send(api::error_json(too_busy().message));
+  shared->admitted = too_busy();
+  refuse_unread(*shared);
   end_flight();
 }
 
-void WebSocketClient::take(Result<api::Message> message,
-                           std::chrono::steady_clock::time_point since) {
+/// Before anything is done for a message: may it come, and is there room for it?
+WebSocketClient::Arrival WebSocketClient::admit(std::string_view data) {
+  Arrival arrival{
+      std::chrono::steady_clock::now(),
+      hub_.access.count_request(caller_.value_or(Caller()), connection_->remote_address()),
+      nullptr};
+  if (arrival.admitted && data.size() > kSmallMessageBytes) {
+    arrival.room = hub_.room.take(data.size());
+    if (!arrival.room) arrival.admitted = too_busy();
+  }
+  return arrival;
+}
+
+void WebSocketClient::refuse_unread(const Arrival& arrival) {
+  api::Message unread;
+  unread.since = arrival.since;
+  unread.user = caller_ ? caller_->user : std::string();
+  log(unread, api::http_status(arrival.admitted.error().code), 0, {});
+  connection_->send(api::error_json(arrival.admitted.error().message));
+}
+
+void WebSocketClient::take(Result<api::Message> message, const Arrival& arrival) {
   if (connection_->closed()) return;
   if (!message) {
     api::Message malformed;
-    malformed.since = since;
+    malformed.since = arrival.since;
     log(malformed, api::http_status(message.error().code), 0, {});
     connection_->send(api::error_json(message.error().message));
     connection_->close(net::CloseCode::kPolicy, message.error().message);
     return;
   }
-  message->since = since;
+  message->since = arrival.since;
+  message->room = arrival.room;
   message->user = caller_ ? caller_->user : std::string();
   if (finishing_) return answer(*message, stopping());
-  const Result<void> counted =
-      hub_.access.count_request(caller_.value_or(Caller()), connection_->remote_address());
-  if (!counted) return answer(*message, counted.error());
+  if (!arrival.admitted) return answer(*message, arrival.admitted.error());
   const Command* command = find_command(message->command);
   if (command == nullptr) {
     return answer(*message, Error{ErrorCode::kInvalidArgument, "there is no such command"});
@@ -216,6 +244,7 @@ void WebSocketClient::authenticate(api::Message&& message) {
     if (logged_in) {
       // Known before the answer is read, so that the next command is.
       self->caller_ = std::move(logged_in->caller);
+      self->connection_->limit_messages(self->hub_.options.socket.max_message_bytes);
       shared->user = self->caller_->user;
       self->answer(*shared, std::move(logged_in->answer));
     } else {
@@ -301,13 +330,13 @@ void WebSocketClient::get_execution_result(api::Message&& message) {
     return answer(message, too_many("pictures that are waited for", hub_.options.max_in_flight));
   }
   ++pictures_;
-  message.body = {};
+  message.drop_body();
   ready_.push_back({*execution, std::move(message), *binary});
   send_pictures();
 }
 
 void WebSocketClient::await_picture(Execution execution, api::Message&& message, bool binary) {
-  message.body = {};  // it may be large, and has been read
+  message.drop_body();
   ++pictures_;
   const std::uint64_t number = next_awaited_++;
   awaited_.emplace(number, Wanted{execution, std::move(message), binary});

@@ -28,6 +28,7 @@
 #include "server/caller.h"
 #include "server/command_pool.h"
 #include "server/commands.h"
+#include "server/message_room.h"
 #include "server/websocket.h"
 
 namespace francine::server {
@@ -42,6 +43,7 @@ struct WebSocketHub {
   const WebSocketOptions& options;
   CommandPool& pool;
   CommandPool& log_ins;
+  MessageRoom& room;
   /// Shared: an execution may end, and say so, while the adapter is destroyed.
   std::shared_ptr<net::IoThread> io;
   /// The client wants report() to be called from now on.
@@ -101,7 +103,16 @@ class WebSocketClient final : public net::WebSocketHandler,
 
   static const Command* find_command(std::string_view name);
 
-  void take(Result<api::Message> message, std::chrono::steady_clock::time_point since);
+  /// A message as it came.
+  struct Arrival {
+    std::chrono::steady_clock::time_point since;
+    Result<void> admitted;             ///< or why nothing is done for it
+    std::shared_ptr<const void> room;  ///< none for a small message
+  };
+
+  Arrival admit(std::string_view data);
+  void refuse_unread(const Arrival& arrival);
+  void take(Result<api::Message> message, const Arrival& arrival);
   void answer(const api::Message& message, const Answer& result);
   void log(const api::Message& message, int status, std::size_t bytes, std::string_view made) const;
   bool congested() const;

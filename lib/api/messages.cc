@@ -46,7 +46,9 @@ Result<Message> parse_message(std::string_view text) {
   for (const std::string_view name : kIds) {
     const JsonValue* id = message.body.json.find(name);
     if (id == nullptr) continue;
-    if (!id->is(Type::kNumber)) return wrong(name, "a number", id);
+    if (!id->is(Type::kNumber) || id->text.size() > kMaxIdLength) {
+      return wrong(name, "a number of at most " + std::to_string(kMaxIdLength) + " characters", id);
+    }
     message.ids.append(",\"").append(name).append("\":").append(id->text);
   }
   message.opening += message.ids;

@@ -16,6 +16,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -36,13 +37,23 @@ struct Message {
   std::string opening;
   std::string ids;  ///< the end of that: ,"requestId":1
   Body body;
-  // Of the receiver: who sent it, and when it came.
+  // Of the receiver: who sent it, when it came, and what is given back with the body.
   std::string user{};
   std::chrono::steady_clock::time_point since{};
+  std::shared_ptr<const void> room{};
+
+  /// It may be large, and has been read.
+  void drop_body() {
+    body = {};
+    room.reset();
+  }
 };
 
+/// An id has at most so many characters, as answers that are sent again and again keep it.
+inline constexpr std::size_t kMaxIdLength = 64;
+
 /// kInvalidArgument: it is not JSON, no object, has no `command` that is a string, or
-/// an id that is no number. There is nothing to answer it with but {"error": reason}.
+/// an id that is no number or too long. There is nothing to answer it with but {"error": reason}.
 Result<Message> parse_message(std::string_view text);
 
 /// The opening, with the members of `body`, a JSON object.

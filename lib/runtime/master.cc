@@ -29,9 +29,7 @@ class Session::Impl {
  public:
   Impl(MasterRef master_ref, std::shared_ptr<runtime::SessionRecord> session_record,
        bool made_by_request = false)
-      : master(std::move(master_ref)),
-        record(std::move(session_record)),
-        is_new(made_by_request) {}
+      : master(std::move(master_ref)), record(std::move(session_record)), is_new(made_by_request) {}
   ~Impl() {
     if (!record->spec->unrecorded) return;
     if (const auto living = master.lock()) living->forget_session(record->id);

@@ -355,7 +355,8 @@ class Browsers(AuthTest):
     def test_without_users_pages_of_others_change_nothing(self):
         master = self.start()
         foreign = ("https://evil.example", "null", "http://localhost.evil.example",
-                   f"http://127.0.0.2:{master.rest}")
+                   f"http://127.0.0.2:{master.rest}", "http://127.0.0.1",
+                   f"http://127.0.0.1:{master.rpc}")
         for origin in foreign:
             for method, path in (("POST", "/sessions"), ("PUT", "/resources"), ("POST", "/auth"),
                                  ("DELETE", "/sessions/x"), ("POST", "/sessions/x/executions")):
@@ -366,9 +367,10 @@ class Browsers(AuthTest):
             answer = master.get("/info", headers={"Origin": origin})
             self.assertEqual(answer.status, 200)
             self.assertIsNone(answer.headers["Access-Control-Allow-Origin"])
-        ours = f"http://127.0.0.1:{master.rest}"
-        self.assertEqual(
-            master.post("/sessions", {"producer": "ao"}, headers={"Origin": ours}).status, 201)
+        for port in (master.rest, master.ws, 4000):  # the last one is the dashboard's
+            ours = f"http://127.0.0.1:{port}"
+            self.assertEqual(
+                master.post("/sessions", {"producer": "ao"}, headers={"Origin": ours}).status, 201)
         self.assert_refused(
             master.request("OPTIONS", "/sessions", headers={"Origin": foreign[0]}), 405)
 

@@ -206,6 +206,15 @@ class Open(WebSocketTest):
                                      s["sessions"] == first["sessions"])
 
     @steps
+    async def test_status_comes_although_nothing_changes(self):
+        master = self.server("--status-interval", "0.1", workers=0, instance_type="static",
+                             FRANCINE_CLUSTER_SECRET="a secret")
+        async with Client(master) as client:
+            first = await client.ask("enableStatus", requestId=4)
+            for _ in range(5):
+                self.assertEqual(await client.read(), first)
+
+    @steps
     async def test_subscribe(self):
         async with Client(self.master) as client, Client(self.master) as watcher:
             session = await client.new_session()
@@ -288,14 +297,16 @@ class Open(WebSocketTest):
             connection.close()
 
     def test_pages_of_others_may_not_connect(self):
-        for origin in ("https://evil.example", "null", "http://localhost.evil.example"):
+        for origin in ("https://evil.example", "null", "http://localhost.evil.example",
+                       f"http://localhost:{self.master.rpc}"):
             answer = self.handshake(f"Origin: {origin}")
             self.assertTrue(answer.startswith("HTTP/1.1 403 "), answer)
             self.assertIn('{"error":', answer)
         # A name that somebody has pointed at 127.0.0.1.
         answer = self.handshake("Origin: http://evil.example", host="evil.example")
         self.assertTrue(answer.startswith("HTTP/1.1 403 "), answer)
-        for origin in ("http://localhost:4000", "http://localhost"):
+        for origin in ("http://localhost:4000", f"http://localhost:{self.master.rest}",
+                       f"http://localhost:{self.master.ws}"):
             answer = self.handshake(f"Origin: {origin}")
             self.assertTrue(answer.startswith("HTTP/1.1 101 "), answer)
 

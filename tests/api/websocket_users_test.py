@@ -8,7 +8,7 @@ import sys
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from harness import fewer, wait_until
+from harness import connect, fewer, read_until_closed, wait_until
 from websocket_client import ENDLESS, SMALL, Client, WebSocketTest, steps, websockets
 
 USERS = {"anna": "anna's password", "bert": "bert's password", "root": "the admin's"}
@@ -93,9 +93,98 @@ class WithUsers(WebSocketTest):
 
     @steps
     async def test_whoever_never_authenticates_is_closed(self):
-        master = self.start()
+        master = self.start(authenticationTimeout=0.5)
         async with Client(master) as client:
             self.assertEqual(await client.read_close(), 1008)
+
+    @steps
+    async def test_strangers_send_little(self):
+        master = self.start(maxLogInBytes=1000)
+        small, large = ({"command": "info", "padding": "x" * size} for size in (900, 1000))
+        async with Client(master) as client:
+            self.assertIn("instanceType", await client.ask(**small))
+            await client.send(**large)
+            self.assertEqual(await client.read_close(), 1009)
+        self.assert_refused(master.post("/auth", large), 413)
+        async with Client(master) as client:
+            await client.ask("authenticate", userName="anna", password=USERS["anna"])
+            self.assertIn("instanceType", await client.ask(**large))
+        async with Client(master, X_API_Token=self.token(master, "anna")) as client:
+            self.assertIn("instanceType", await client.ask(**large))
+
+    @steps
+    async def test_requests_are_counted_before_they_are_parsed(self):
+        master = self.start(maxRequestsPerSecond=0.01, requestBurst=3)
+        async with Client(master, X_API_Token=self.token(master, "anna")) as client:
+            for _ in range(3):
+                self.assertIn("instanceType", await client.ask("info"))
+            # Small ones are answered with their id ...
+            refused = await client.ask("info", requestId=7)
+            self.assertEqual(refused["requestId"], 7)
+            self.assertIn("too many requests", refused["error"])
+            # ... and nobody has seen that a large one is no JSON, which ends connections.
+            await client.socket.send("x" * 100_000)
+            self.assertEqual(set(refused := await client.read()), {"error"})
+            self.assertIn("too many requests", refused["error"])
+            self.assertIn("error", await client.ask("info"))
+
+    @steps
+    async def test_log_ins_that_fail_at_once(self):
+        master = self.start(logInBurst=2, maxLogInFailuresPerMinute=0.1)
+        async with Client(master) as client:
+            wrong = {"userName": "anna", "password": "guess"}
+            errors = [(await client.ask("authenticate", **wrong))["error"] for _ in range(3)]
+            self.assertEqual(["too many" in error for error in errors], [False, False, True])
+
+
+class Bounds(WebSocketTest):
+    @steps
+    async def test_of_one_connection(self):
+        master = self.server("--max-in-flight", "2", workers=0, instance_type="static",
+                             FRANCINE_CLUSTER_SECRET="a secret")
+        async with Client(master) as client:
+            session = await client.new_session()
+            for _ in range(2):
+                await client.send("createExecution", sessionName=session, parallel=1)
+            refused = await client.ask("createExecution", sessionName=session, parallel=1,
+                                       requestId=5)
+            self.assertEqual(refused["requestId"], 5)
+            self.assertIn("2 a connection", refused["error"])
+
+    @steps
+    async def test_of_incomplete_messages_together(self):
+        master = self.server("--max-inbound-bytes", "100000", "--max-body-bytes", "90000",
+                             workers=1, instance_type="in_process")
+        begun = [asyncio.Event(), asyncio.Event()]
+        end = asyncio.Event()
+
+        async def pieces(size, sent):
+            yield '{"command": "info", "padding": "' + "x" * size
+            sent.set()
+            await end.wait()
+            yield '"}'
+        async with Client(master) as large, Client(master) as small:
+            sending = [asyncio.create_task(client.socket.send(pieces(size, sent)))
+                       for client, size, sent in ((large, 80_000, begun[0]),
+                                                  (small, 60_000, begun[1]))]
+            self.assertEqual(await large.read_close(), 1013)
+            end.set()
+            self.assertIn("instanceType", await small.read())
+            await asyncio.gather(*sending, return_exceptions=True)
+
+    @steps
+    async def test_silent_clients_are_pinged(self):
+        master = self.server("--ws-ping-period", "0.1", "--ws-pong-timeout", "0.2", workers=1,
+                             instance_type="in_process")
+        connection = connect(master.ws)
+        with connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n"
+                               b"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                               b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n")
+            head, frames = read_until_closed(connection).split(b"\r\n\r\n", 1)
+        self.assertTrue(head.startswith(b"HTTP/1.1 101 "), head)
+        self.assertEqual(frames[:2], b"\x89\x00")  # a ping, and then
+        self.assertEqual(int.from_bytes(frames[4:6], "big"), 1008)
 
 
 class NotReading(WebSocketTest):

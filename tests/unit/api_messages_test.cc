@@ -28,9 +28,13 @@ TEST_CASE("what is no message") {
   CHECK(opening("{}") == "error: command must be a string and is missing");
   CHECK(opening(R"({"command": 5})") == "error: command must be a string, not 5");
   CHECK(opening(R"({"command": "x", "requestId": "1"})") ==
-        "error: requestId must be a number, not \"1\"");
+        "error: requestId must be a number of at most 64 characters, not \"1\"");
   CHECK(opening(R"({"command": "x", "responseId": null})") ==
-        "error: responseId must be a number, not null");
+        "error: responseId must be a number of at most 64 characters, not null");
+  const std::string long_id(64, '7');
+  CHECK(opening(R"({"command": "x", "requestId": )" + long_id + "}") ==
+        R"({"command":"x","requestId":)" + long_id);
+  CHECK(opening(R"({"command": "x", "requestId": )" + long_id + "7}").starts_with("error: "));
   CHECK(opening("{\"command\": \"x\"").starts_with("error: the message is not valid JSON"));
 }
 

@@ -14,6 +14,7 @@
 #include "server/access.h"
 #include "server/auth.h"
 #include "server/jwt.h"
+#include "server/message_room.h"
 #include "server/passwords.h"
 #include "server/rate_limit.h"
 
@@ -409,10 +410,13 @@ TEST_CASE("Host names of others are refused without users") {
 TEST_CASE("pages of other origins may change nothing without users") {
   AccessOptions options;
   options.cors_origins = {"https://good.example"};
-  const Access open(options);
+  options.own_ports = {3000, 3001};
+  Access open(options);
+  CHECK_FALSE(open.check_change("http://localhost:4000", "localhost:3000"));
+  open.own_port(4000);
   CHECK(open.check_change(std::nullopt, "localhost:3000"));
-  for (const char* origin : {"http://localhost:3000", "http://LOCALHOST", "http://localhost:4000",
-                             "https://good.example"}) {
+  for (const char* origin : {"http://localhost:3000", "http://LOCALHOST:3001",
+                             "http://localhost:4000", "https://good.example"}) {
     CAPTURE(origin);
     CHECK(open.check_change(origin, "localhost:3000"));
   }
@@ -420,12 +424,21 @@ TEST_CASE("pages of other origins may change nothing without users") {
        {"null", "", "http://evil.example", "https://good.example.evil.example",
         "http://good.example", "https://good.example:444", "http://127.0.0.1:3000",
         "http://localhost.evil.example", "http://localhost@evil.example", "file://",
-        "http://localhost:3000/x", "chrome-extension://localhost"}) {
+        "http://localhost:3000/x", "chrome-extension://localhost",
+        // Other programs of this machine.
+        "http://localhost", "https://localhost", "http://localhost:8080", "http://localhost:30000",
+        "http://localhost:3000x", "http://localhost:-3000", "http://localhost:68536"}) {
     CAPTURE(origin);
     CHECK_FALSE(open.check_change(origin, "localhost:3000"));
     CHECK_FALSE(open.check_web_socket(origin, "localhost:3000"));
     CHECK_FALSE(open.has_cors(origin));
   }
+  // Behind a proxy: the page's own host, whatever our ports are.
+  CHECK(open.check_change("https://localhost", "localhost"));
+  CHECK(open.check_change("http://localhost", "localhost:80"));
+  CHECK(open.check_change("https://localhost:8443", "localhost:8443"));
+  CHECK_FALSE(open.check_change("https://localhost:8443", "localhost"));
+  CHECK_FALSE(open.check_change("https://localhost:8443", "localhost:443"));
   options.open = false;
   const Access closed(options);
   CHECK(closed.check_change("http://evil.example", "farm.example"));
@@ -433,6 +446,24 @@ TEST_CASE("pages of other origins may change nothing without users") {
   options.cors_origins = {"*"};
   CHECK(Access(options).check_web_socket("http://evil.example", "farm.example"));
   CHECK(Access(options).has_cors("http://evil.example"));
+}
+
+TEST_CASE("messages that wait have so much room together") {
+  std::shared_ptr<const void> kept;
+  {
+    MessageRoom room(100);
+    CHECK_FALSE(room.take(101));
+    kept = room.take(60);
+    REQUIRE(kept);
+    CHECK_FALSE(room.take(41));
+    const auto other = room.take(40);
+    CHECK(other);
+    CHECK_FALSE(room.take(1));
+    kept.reset();
+    kept = room.take(60);
+    CHECK(kept);
+  }
+  kept.reset();  // a place may outlive its room
 }
 
 TEST_CASE("requests are counted by user, else by address, and not on loopback") {

@@ -138,7 +138,8 @@ TEST_CASE("without users only loopback addresses are listened on") {
 TEST_CASE("users and limits reach those who apply them") {
   Start start;
   CHECK(start.load(R"({"users": {"anna": "x"}, "privateKey": "k", "admins": ["anna"],
-      "tokenLifetime": 60, "maxLogInFailuresPerMinute": 3, "corsOrigins": ["https://a"],
+      "tokenLifetime": 60, "maxLogInFailuresPerMinute": 3, "logInBurst": 2,
+      "maxLogInBytes": 300, "corsOrigins": ["https://a"],
       "allowedHosts": ["b"], "maxRequestsPerSecond": 5, "requestBurst": 6, "publicDemo": true,
       "headerTimeout": 1.5, "idleTimeout": 2, "bodyGrace": 3, "answerGrace": 4,
       "minBytesPerSecond": 7, "maxHeaderBytes": 1000, "maxSessionsPerUser": 8,
@@ -149,6 +150,7 @@ TEST_CASE("users and limits reach those who apply them") {
   CHECK(auth.private_key == "k");
   CHECK(auth.token_lifetime == std::chrono::seconds(60));
   CHECK(auth.failures_per_minute == 3);
+  CHECK(auth.failures_at_once == 2);
   const AccessOptions access = access_options(start.config);
   CHECK_FALSE(access.open);
   CHECK(access.cors_origins == List{"https://a"});
@@ -157,6 +159,7 @@ TEST_CASE("users and limits reach those who apply them") {
   CHECK(access.requests.burst == 6);
   const RestOptions rest = rest_options(start.config);
   CHECK(rest.public_demo);
+  CHECK(rest.max_log_in_bytes == 300);
   CHECK(rest.http.header_timeout == std::chrono::milliseconds(1500));
   CHECK(rest.http.idle_timeout == std::chrono::seconds(2));
   CHECK(rest.http.body_grace == std::chrono::seconds(3));
@@ -165,6 +168,25 @@ TEST_CASE("users and limits reach those who apply them") {
   CHECK(rest.http.max_header_bytes == 1000);
   CHECK(limits(start.config).max_sessions_per_owner == 8);
   CHECK(limits(start.config).max_running_executions_per_owner == 9);
+}
+
+TEST_CASE("limits reach the WebSocket port") {
+  Start start;
+  CHECK(start.load(R"({"authenticationTimeout": 1.5, "maxInFlight": 2, "maxBodyBytes": 100000,
+      "maxInboundBytes": 65536, "maxOutboxBytes": 70000, "wsPingPeriod": 3, "wsPongTimeout": 4,
+      "statusInterval": 0.25, "maxLogInBytes": 300})") == "");
+  const WebSocketOptions options = web_socket_options(start.config);
+  CHECK(options.authentication_timeout == std::chrono::milliseconds(1500));
+  CHECK(options.max_in_flight == 2);
+  CHECK(options.max_stranger_bytes == 300);
+  CHECK(options.status_interval == std::chrono::milliseconds(250));
+  CHECK(options.socket.max_message_bytes == 100'000);
+  CHECK(options.socket.max_inbound_bytes == 100'000);  // one message has room in any case
+  CHECK(options.socket.max_outbox_bytes == 70'000);
+  CHECK(options.socket.ping_period == std::chrono::seconds(3));
+  CHECK(options.socket.pong_timeout == std::chrono::seconds(4));
+  start.config.max_body_bytes = 200;
+  CHECK(web_socket_options(start.config).max_stranger_bytes == 200);
 }
 
 TEST_CASE("the defaults of limits are those of the parts that apply them") {
@@ -179,6 +201,18 @@ TEST_CASE("the defaults of limits are those of the parts that apply them") {
   CHECK(rest.http.max_header_bytes == http.max_header_bytes);
   CHECK(auth_options(config).token_lifetime == AuthOptions().token_lifetime);
   CHECK(auth_options(config).failures_per_minute == AuthOptions().failures_per_minute);
+  CHECK(auth_options(config).failures_at_once == AuthOptions().failures_at_once);
+  CHECK(rest.max_log_in_bytes == RestOptions().max_log_in_bytes);
+  const WebSocketOptions from_config = web_socket_options(config);
+  const WebSocketOptions web_socket;
+  CHECK(from_config.authentication_timeout == web_socket.authentication_timeout);
+  CHECK(from_config.max_in_flight == web_socket.max_in_flight);
+  CHECK(from_config.max_stranger_bytes == web_socket.max_stranger_bytes);
+  CHECK(from_config.status_interval == web_socket.status_interval);
+  CHECK(from_config.socket.max_inbound_bytes == web_socket.socket.max_inbound_bytes);
+  CHECK(from_config.socket.max_outbox_bytes == web_socket.socket.max_outbox_bytes);
+  CHECK(from_config.socket.ping_period == web_socket.socket.ping_period);
+  CHECK(from_config.socket.pong_timeout == web_socket.socket.pong_timeout);
   CHECK(limits(config).max_sessions_per_owner == Limits().max_sessions_per_owner);
   CHECK(access_options(config).open);
 }
