@@ -136,26 +136,29 @@ int list_executions(const Context& context) {
 }
 
 int list_workers(const Context& context) {
-  const Result<std::string> answer = context.client.get("/workers", context.interrupt.token());
-  if (!answer) return fail(context, answer.error());
-  const Result<std::vector<WorkerInfo>> workers = api::read_workers(*answer);
-  if (!workers) return fail(context, workers.error());
-  if (context.arguments.json) {
-    print(*answer + "\n");
-    return kExitOk;
-  }
-  if (workers->empty()) {
-    note(context, "There are no workers.");
-    return kExitOk;
-  }
   Table table = {{"NAME", "STATE", "BUSY", "SESSIONS", "HEALTH", "ADDRESS"}};
-  for (const WorkerInfo& one : *workers) {
-    table.push_back({one.name, std::string(api::activity_name(one.activity)),
-                     std::to_string(one.busy_slots) + "/" + std::to_string(one.slots),
-                     std::to_string(one.cached_sessions), std::string(api::health_name(one.health)),
-                     one.endpoint});
+  std::vector<std::string> texts;
+  const Result<void> read =
+      for_each_page(context, "/workers", [&](const std::string& answer) -> Result<std::string> {
+        const Result<api::WorkerList> list = api::read_workers(answer);
+        if (!list) return list.error();
+        append(texts, list->texts);
+        for (const WorkerInfo& one : list->page.workers) {
+          table.push_back({one.name, std::string(api::activity_name(one.activity)),
+                           std::to_string(one.busy_slots) + "/" + std::to_string(one.slots),
+                           std::to_string(one.cached_sessions),
+                           std::string(api::health_name(one.health)), one.endpoint});
+        }
+        return list->page.next;
+      });
+  if (!read) return fail(context, read.error());
+  if (context.arguments.json) {
+    print(api::workers_array_json(texts) + "\n");
+  } else if (texts.empty()) {
+    note(context, "There are no workers.");
+  } else {
+    print(table_text(table, output_has_colors()));
   }
-  print(table_text(table, output_has_colors()));
   return kExitOk;
 }
 

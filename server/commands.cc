@@ -210,7 +210,11 @@ Result<std::string> Commands::put_resource(const BodyReader& read) {
 
 std::string Commands::info() const { return api::cluster_json(master().info(), kVersion); }
 
-std::string Commands::list_workers() const { return api::workers_json(master().workers()); }
+Result<std::string> Commands::list_workers(const PageRequest& page) const {
+  const Result<WorkerPage> found = master().list_workers(page);
+  if (!found) return found.error();
+  return api::worker_page_json(*found);
+}
 
 std::string Commands::cluster_state() const {
   return api::cluster_state_json(master().info(), master().workers());

@@ -100,7 +100,7 @@ class Commands {
   Result<std::string> put_resource(const BodyReader& read);
 
   std::string info() const;
-  std::string list_workers() const;
+  Result<std::string> list_workers(const PageRequest& page) const;
   /// What was logged that the caller may see: everything, but where users are configured
   /// only admins see what is about no session, or about somebody else's. A page without
   /// records is waited for as long as `request` says, unless too many wait already.

@@ -311,8 +311,10 @@ void Rest::add_service(bool public_demo) {
       });
   add("GET", "/info", Entry::kAnyone,
       [this](HttpRequest&, const Caller&) { return answer(commands_.info()); });
-  add("GET", "/workers", Entry::kToken,
-      [this](HttpRequest&, const Caller&) { return answer(commands_.list_workers()); });
+  add("GET", "/workers", Entry::kToken, [this](HttpRequest& request, const Caller&) {
+    return with_page(request,
+                     [&](const PageRequest& page) { return answer(commands_.list_workers(page)); });
+  });
   add("GET", "/logs", Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
     const Result<api::LogRequest> wanted =
         api::log_request([&request](std::string_view name) { return request.query(name); });

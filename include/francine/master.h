@@ -125,6 +125,11 @@ struct WorkerInfo {
   std::string health_reason;  ///< why it is set aside
 };
 
+struct WorkerPage {
+  std::vector<WorkerInfo> workers;  ///< in the order of their joining
+  std::string next;                 ///< empty: this is the last page
+};
+
 struct ClusterInfo {
   std::string instance_type;
   std::string instance_manager;
@@ -180,6 +185,8 @@ class Master {
   /// The living workers, in the order of their joining; waits for the loop's next
   /// turn. Empty once the master has stopped.
   std::vector<WorkerInfo> workers() const;
+  /// The same in pages. kInvalidArgument: limit is out of range, or `after` is no `next`.
+  Result<WorkerPage> list_workers(const PageRequest& page) const;
 
   /// What the farm has logged (log.h). kInvalidArgument: the limit is out of range.
   Result<LogPage> logs(const LogQuery& query) const;

@@ -115,11 +115,11 @@ std::string execution_page_json(const ExecutionPage& page) {
   return text;
 }
 
-std::string workers_json(const std::vector<WorkerInfo>& workers) {
+std::string worker_page_json(const WorkerPage& page) {
   std::string text;
   net::JsonWriter json(text);
   json.begin_object().key("workers").begin_array();
-  for (const WorkerInfo& worker : workers) {
+  for (const WorkerInfo& worker : page.workers) {
     json.begin_object().member("name", worker.name);
     json.member("state", activity_name(worker.activity));
     json.member("slots", worker.slots).member("busySlots", worker.busy_slots);
@@ -130,7 +130,9 @@ std::string workers_json(const std::vector<WorkerInfo>& workers) {
     json.member("health", health_name(worker.health));
     json.member("healthReason", worker.health_reason).end_object();
   }
-  json.end_array().end_object();
+  json.end_array();
+  if (!page.next.empty()) json.member("next", page.next);
+  json.end_object();
   return text;
 }
 

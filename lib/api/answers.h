@@ -32,8 +32,8 @@ std::string session_page_json(const SessionPage& page);
 /// {"executions": [as execution_json(), ...], "next": position}
 std::string execution_page_json(const ExecutionPage& page);
 /// {"workers": [{"name", "state", "slots", "busySlots", "cachedSessions",
-/// "partialBytes", "address", "arithmetic", "health", "healthReason"}, ...]}
-std::string workers_json(const std::vector<WorkerInfo>& workers);
+/// "partialBytes", "address", "arithmetic", "health", "healthReason"}, ...], "next": position}
+std::string worker_page_json(const WorkerPage& page);
 std::string cluster_json(const ClusterInfo& info, std::string_view version);
 
 /// {"error": reason}

@@ -369,10 +369,9 @@ Result<ExecutionList> read_executions(const std::string& answer) {
   return list;
 }
 
-Result<std::vector<WorkerInfo>> read_workers(const std::string& answer) {
-  std::vector<WorkerInfo> workers;
-  std::string next;
-  Result<void> read = read_list(answer, "workers", next, [&](const JsonValue& element) {
+Result<WorkerList> read_workers(const std::string& answer) {
+  WorkerList list;
+  Result<void> read = read_list(answer, "workers", list.page.next, [&](const JsonValue& element) {
     Reader one(element);
     WorkerInfo worker;
     one.text("name", worker.name);
@@ -388,10 +387,11 @@ Result<std::vector<WorkerInfo>> read_workers(const std::string& answer) {
     one.number("busySlots", worker.busy_slots);
     one.number("cachedSessions", worker.cached_sessions);
     one.number("partialBytes", worker.partial_bytes);
-    return keep(one.finish(std::move(worker)), workers);
+    list.texts.push_back(answer.substr(element.begin, element.end - element.begin));
+    return keep(one.finish(std::move(worker)), list.page.workers);
   });
   if (!read) return read.error();
-  return workers;
+  return list;
 }
 
 Result<std::vector<std::pair<std::string, std::string>>> read_members(const std::string& answer) {
@@ -415,6 +415,9 @@ std::string sessions_array_json(const std::vector<std::string>& sessions) {
 }
 std::string executions_array_json(const std::vector<std::string>& executions) {
   return array_json("executions", executions);
+}
+std::string workers_array_json(const std::vector<std::string>& workers) {
+  return array_json("workers", workers);
 }
 
 std::string tokens_json(const Tokens& tokens) {

@@ -51,7 +51,7 @@ ErrorCode error_code(int http_status);
 /// "image/png" and so on, parameters ignored.
 std::optional<Format> format_of_content_type(std::string_view type);
 
-/// One page of GET /sessions and of GET /sessions/:session/executions.
+/// One page of GET /sessions, of GET /sessions/:session/executions and of GET /workers.
 struct SessionList {
   SessionPage page;
   std::vector<std::string> texts;  ///< the elements as the server wrote them
@@ -60,17 +60,21 @@ struct ExecutionList {
   ExecutionPage page;
   std::vector<std::string> texts;  ///< the elements as the server wrote them
 };
+struct WorkerList {
+  WorkerPage page;
+  std::vector<std::string> texts;  ///< the elements as the server wrote them
+};
 Result<SessionList> read_sessions(const std::string& answer);
 Result<ExecutionList> read_executions(const std::string& answer);
-/// GET /workers.
-Result<std::vector<WorkerInfo>> read_workers(const std::string& answer);
+Result<WorkerList> read_workers(const std::string& answer);
 
 /// The members of an object, in its order, each value as one line of text.
 Result<std::vector<std::pair<std::string, std::string>>> read_members(const std::string& answer);
 
-/// {"sessions": [...]}, {"executions": [...]} of texts that are valid JSON.
+/// {"sessions": [...]} and so on, of texts that are valid JSON.
 std::string sessions_array_json(const std::vector<std::string>& sessions);
 std::string executions_array_json(const std::vector<std::string>& executions);
+std::string workers_array_json(const std::vector<std::string>& workers);
 
 /// Tokens by the URL of their server, as a file keeps them: {"URL": "token", ...}.
 using Tokens = std::vector<std::pair<std::string, std::string>>;

@@ -202,6 +202,10 @@ ClusterInfo Master::info() const { return impl_->info(); }
 
 std::vector<WorkerInfo> Master::workers() const { return impl_->workers(); }
 
+Result<WorkerPage> Master::list_workers(const PageRequest& page) const {
+  return impl_->list_workers(page);
+}
+
 std::uint64_t Master::changes() const { return impl_->changes(); }
 
 void Master::stop(std::chrono::milliseconds grace) { impl_->stop(grace); }

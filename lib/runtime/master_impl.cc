@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <future>
+#include <limits>
+#include <string>
 #include <thread>
 #include <utility>
 
@@ -11,6 +13,7 @@
 #include "instances/table.h"
 #include "runtime/http_blobs.h"
 #include "runtime/in_process_worker.h"
+#include "runtime/page.h"
 #include "scheduling/table.h"
 
 namespace francine {
@@ -325,13 +328,36 @@ ClusterInfo Master::Impl::info() const {
 }
 
 std::vector<WorkerInfo> Master::Impl::workers() const {
-  auto promise = std::make_shared<std::promise<std::vector<WorkerInfo>>>();
+  std::vector<WorkerInfo> workers;
+  for (auto& [id, worker] : workers_after(WorkerId{0}, std::numeric_limits<std::size_t>::max())) {
+    workers.push_back(std::move(worker));
+  }
+  return workers;
+}
+
+Result<WorkerPage> Master::Impl::list_workers(const PageRequest& page) const {
+  auto after = runtime::page_position(page);
+  if (!after) return after.error();
+  // One more than is asked for tells whether there is a next page.
+  NamedWorkers found = workers_after(WorkerId{*after}, page.limit + 1);
+  WorkerPage listed;
+  if (found.size() > page.limit) {
+    found.pop_back();
+    listed.next = std::to_string(static_cast<std::uint64_t>(found.back().first));
+  }
+  for (auto& [id, worker] : found) listed.workers.push_back(std::move(worker));
+  return listed;
+}
+
+Master::Impl::NamedWorkers Master::Impl::workers_after(WorkerId after, std::size_t most) const {
+  auto promise = std::make_shared<std::promise<NamedWorkers>>();
   auto future = promise->get_future();
-  const bool asked = loop_->call([promise](const core::State& state) {
-    std::vector<WorkerInfo> workers;
-    workers.reserve(state.workers.size());
-    state.workers.for_each(
-        [&](WorkerId, const core::Worker& worker) { workers.push_back(describe(worker)); });
+  const bool asked = loop_->call([promise, after, most](const core::State& state) {
+    NamedWorkers workers;
+    workers.reserve(std::min(most, state.workers.size()));
+    state.workers.for_each([&](WorkerId id, const core::Worker& worker) {
+      if (id > after && workers.size() < most) workers.emplace_back(id, describe(worker));
+    });
     promise->set_value(std::move(workers));
   });
   promise.reset();

@@ -18,6 +18,8 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "journal/journal.h"
 #include "net/cluster_keys.h"
@@ -51,6 +53,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   void stop(std::chrono::milliseconds grace);
   ClusterInfo info() const;
   std::vector<WorkerInfo> workers() const;
+  Result<WorkerPage> list_workers(const PageRequest& page) const;
   std::uint64_t changes() const { return changes_; }
 
   // master_requests.cc
@@ -121,6 +124,9 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<void> keep_picture(ExecutionId execution, std::shared_ptr<const EncodedImage> picture,
                             bool recorded);
   void update_info(const core::State& state);
+  using NamedWorkers = std::vector<std::pair<WorkerId, WorkerInfo>>;
+  /// Those that joined after this one, at most `most`; asks the loop.
+  NamedWorkers workers_after(WorkerId after, std::size_t most) const;
   Result<core::Answer> ask(const std::function<core::Event(core::RequestId)>& make_event);
   void settle(core::Answer answer);
   Result<void> check_resources(const SessionRequest& request, core::SessionSpec& spec) const;

@@ -214,6 +214,15 @@ class Rest(SystemTest):
         self.assertTrue(workers)
         for worker in workers:
             self.assertRegex(worker["name"], r"^worker-\d+$")
+        server = self.server(workers=3)
+        wait_until("all have joined", lambda: server.get("/info").json()["workers"] == 3)
+        names = [worker["name"] for worker in server.get("/workers").json()["workers"]]
+        first = server.get("/workers?limit=2").json()
+        second = server.get(f"/workers?limit=2&after={first['next']}").json()
+        self.assertEqual([w["name"] for w in first["workers"] + second["workers"]], names)
+        self.assertNotIn("next", second)
+        for query in ("limit=0", "limit=1001", "after=x"):
+            self.assert_refused(server.get(f"/workers?{query}"), 400, query.split("=")[0])
 
     def test_requests_that_are_repeated(self):
         key = {"Idempotency-Key": "one"}

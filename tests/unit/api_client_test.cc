@@ -103,16 +103,19 @@ TEST_CASE("lists are read with their elements' own texts") {
   worker.cached_sessions = 2;
   worker.health = WorkerHealth::kSetAside;
   worker.health_reason = "its disk is full";
-  const auto workers = read_workers(workers_json({worker, {}}));
+  const auto workers = read_workers(worker_page_json({{worker, {}}, "7"}));
   REQUIRE(workers.ok());
-  REQUIRE(workers->size() == 2);
-  CHECK(workers->front().activity == WorkerActivity::kReducing);
-  CHECK(workers->front().endpoint == "http://h:1");
-  CHECK(workers->front().busy_slots == 3);
-  CHECK(workers->front().cached_sessions == 2);
-  CHECK(workers->front().health == WorkerHealth::kSetAside);
-  CHECK(workers->front().health_reason == "its disk is full");
-  CHECK(workers->back().health == WorkerHealth::kAlive);
+  REQUIRE(workers->page.workers.size() == 2);
+  CHECK(workers->page.workers.front().activity == WorkerActivity::kReducing);
+  CHECK(workers->page.workers.front().endpoint == "http://h:1");
+  CHECK(workers->page.workers.front().busy_slots == 3);
+  CHECK(workers->page.workers.front().cached_sessions == 2);
+  CHECK(workers->page.workers.front().health == WorkerHealth::kSetAside);
+  CHECK(workers->page.workers.front().health_reason == "its disk is full");
+  CHECK(workers->page.workers.back().health == WorkerHealth::kAlive);
+  CHECK(workers->page.next == "7");
+  REQUIRE(workers->texts.size() == 2);
+  CHECK(workers_array_json(workers->texts) == worker_page_json({{worker, {}}, ""}));
 }
 
 TEST_CASE("requests that a client writes are those that the server reads") {

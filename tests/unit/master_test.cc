@@ -231,6 +231,30 @@ TEST_CASE("workers are listed with what they do") {
   CHECK(farm.master->workers().empty());
 }
 
+TEST_CASE("workers are listed in pages") {
+  Farm farm({.instances = 3, .slots_per_worker = 1});
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (farm.master->info().workers < 3) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::yield();
+  }
+  std::vector<std::string> names;
+  for (const WorkerInfo& worker : farm.master->workers()) names.push_back(worker.name);
+  const WorkerPage first = farm.master->list_workers({.limit = 2}).value();
+  const WorkerPage second = farm.master->list_workers({.limit = 2, .after = first.next}).value();
+  REQUIRE(first.workers.size() == 2);
+  REQUIRE(second.workers.size() == 1);
+  CHECK(std::vector<std::string>{first.workers[0].name, first.workers[1].name,
+                                 second.workers[0].name} == names);
+  CHECK(second.next.empty());
+  CHECK(farm.master->list_workers({.limit = 3})->next.empty());
+  CHECK(farm.master->list_workers({.after = "99"})->workers.empty());
+  for (const PageRequest& wrong :
+       {PageRequest{.limit = 0}, PageRequest{.limit = kMaxPage + 1}, PageRequest{.after = "x"}}) {
+    CHECK(farm.master->list_workers(wrong).error().code == ErrorCode::kInvalidArgument);
+  }
+}
+
 TEST_CASE("cancelling ends a running execution, once") {
   Farm farm;
   const Execution execution = farm.session().create_execution({.parallel = 4}).value();
