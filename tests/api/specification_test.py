@@ -64,7 +64,8 @@ class Specification(SystemTest):
         status, _, content_type = end.decode().partition(" ")
         method = arguments[arguments.index("-X") + 1] if "-X" in arguments else "GET"
         method = "POST" if "-d" in arguments else method
-        complaint = openapi.REST.complaint(method, path, int(status), content_type, body)
+        complaint = openapi.REST.complaint(method, path, int(status),
+                                           {"Content-Type": content_type}, body)
         self.assertIsNone(complaint)
         return body, content_type
 

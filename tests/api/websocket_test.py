@@ -103,6 +103,27 @@ class Open(WebSocketTest):
             self.assertEqual((result["format"], result["image"]), ("png", picture["image"]))
 
     @steps
+    async def test_requests_that_are_repeated(self):
+        async with Client(self.master) as client:
+            key = {"idempotencyKey": "over a WebSocket"}
+            session = await client.new_session(**key)
+            self.assertEqual(await client.new_session(**key), session)
+            self.assertNotEqual(await client.new_session(), session)
+            answers = [await client.ask("createExecution", sessionName=session, parallel=1,
+                                        update=SMALL, **key) for _ in range(2)]
+            self.assertEqual(answers[0], answers[1])
+            seen = await client.ask("getSession", sessionName=session)
+            self.assertEqual(len(seen["executionNames"]), 1)
+            self.assertEqual(seen["updates"], [SMALL])
+            # One key, whichever way it is sent.
+            over_rest = self.master.post("/sessions", {"producer": "ao"},
+                                         headers={"Idempotency-Key": key["idempotencyKey"]})
+            self.assertEqual(over_rest.json()["name"], session)
+            for wrong in ("", "x" * 256, 5):
+                refused = await client.ask("createSession", producer="ao", idempotencyKey=wrong)
+                self.assertIn("idempotencyKey", refused["error"])
+
+    @steps
     async def test_binary_pictures(self):
         async with Client(self.master) as client:
             session = await client.new_session()

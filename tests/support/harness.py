@@ -211,7 +211,7 @@ class Server(Program):
             answer = Answer(connection.getresponse())
         finally:
             connection.close()
-        complaint = openapi.REST.complaint(method, path, answer.status, answer.type, answer.body)
+        complaint = openapi.REST.complaint(method, path, answer.status, answer.headers, answer.body)
         if complaint:
             raise AssertionError(complaint)
         return answer

@@ -47,8 +47,9 @@ class Document:
                 return template, operations.get(method)
         return None, None
 
-    def complaint(self, method, path, status, content_type, body):
+    def complaint(self, method, path, status, headers, body):
         """What is wrong with an answer; None when nothing is."""
+        content_type = headers.get("Content-Type", "")
         template, operation = self.find(method, path)
         if operation is None:
             # Routes that do not exist answer as errors do everywhere.
@@ -60,6 +61,12 @@ class Document:
             answer = self.resolve(answers.get(str(status)) or answers["default"])
             if str(status) not in answers and status < 400:
                 return f"{method} {template} answered {status}, of which the document says nothing"
+        for name, header in answer.get("headers", {}).items():
+            schema = jsonschema.Draft202012Validator(header["schema"])
+            value = headers.get(name)
+            # Headers are texts; those that we describe are numbers.
+            if value is None or not value.isdigit() or not schema.is_valid(int(value)):
+                return f"{method} {path} answered {status} with {name} {value!r}"
         if method == "HEAD":
             return None
         content = answer["content"].get(content_type.split(";")[0].strip())
