@@ -2,7 +2,7 @@
 # Installs what the tests need, builds, and runs every suite; then the suites unit,
 # simulation, contract, api and system again under ASan and UBSan, and under TSan; then
 # the fuzz targets for a while. The last line is "N passed, N failed", counted in test
-# cases over all runs.
+# cases over all runs, with ", N skipped" where some could not be run on this machine.
 #
 #   ./run_tests.sh [--fast] [--suite NAME]...
 #

@@ -2,6 +2,7 @@
 """The REST API as clients of the original use it, and what was added to it."""
 
 import os
+import signal
 import sys
 import threading
 import unittest
@@ -261,6 +262,47 @@ class Rest(SystemTest):
     def test_the_document_of_this_api(self):
         served = self.master.get("/openapi.json").json()
         self.assertEqual(served, openapi.load("openapi.yaml"))
+
+    def test_a_failure_leaves_a_session_that_can_be_used(self):
+        """The original left `finished` false and the session `running` for ever."""
+        server = self.server("--max-losses", "1", workers=1)
+        name = server.new_session()
+        path = f"/sessions/{name}/executions"
+        execution = server.post(path, {"parallel": 60000, "update": SMALL}).json()["name"]
+        wait_until("it renders", lambda: server.get("/info").json()["runningTasks"])
+        self.assertTrue(server.get(f"/sessions/{name}").json()["running"])
+        os.kill(server.worker_pids()[0], signal.SIGKILL)
+        wait_until("it has ended",
+                   lambda: server.get(f"{path}/{execution}").json()["finished"])
+        info = server.get(f"{path}/{execution}").json()
+        self.assertEqual(info["state"], "failed")
+        self.assertTrue(info["error"])
+        self.assertIs(server.get(f"/sessions/{name}").json()["running"], False)
+        self.assert_refused(server.get(f"{path}/{execution}/result"), 500)
+        picture = server.post(f"{path}?block", {"parallel": 2})
+        self.assertEqual((picture.status, png_size(picture.body)), (200, (64, 48)))
+        self.assertIs(server.get(f"/sessions/{name}").json()["running"], False)
+
+    def test_delete_removes_the_picture(self):
+        name = self.master.new_session()
+        picture = self.master.post(f"/sessions/{name}/executions?block",
+                                   {"parallel": 1, "update": SMALL, "seed": 20070})
+        kept = [path for path in self.files_of(self.master) if self.content(path) == picture.body]
+        self.assertEqual(len(kept), 1)
+        self.master.request("DELETE", f"/sessions/{name}")
+        wait_until("its file is gone", lambda: not os.path.exists(kept[0]))
+
+    def files_of(self, server):
+        paths = [os.path.join(place, file)
+                 for place, _, files in os.walk(server.data) for file in files]
+        return [path for path in paths if os.path.isfile(path)]  # and no FIFO
+
+    def content(self, path):
+        try:
+            with open(path, "rb") as file:
+                return file.read()
+        except FileNotFoundError:  # the master and its workers go on meanwhile
+            return None
 
     def test_delete_of_a_running_session(self):
         name = self.master.new_session()

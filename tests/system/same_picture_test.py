@@ -92,22 +92,26 @@ class Kills(SystemTest):
         executions = f"/sessions/{name}/executions"
         reference = server.post(f"{executions}?block=true",
                                 {"parallel": PARALLEL, "update": SMALL}).sha256
-        retries = 0
+        hits = retries = 0
         for i in range(count):
             with self.subTest(seed=seed, execution=i):
                 victim = chance.choice(self.settled_workers(server))
                 execution = server.post(executions, {"parallel": PARALLEL}).json()["name"]
                 path = f"{executions}/{execution}"
-                # After so many shares: 0 is at once, the last while it is reduced.
-                moment = chance.randint(0, PARALLEL)
+                # After so many shares: 0 is at once, the last while it is merged.
+                moment = chance.randint(0, PARALLEL - 1)
                 wait_until("so many shares are done",
                            lambda: server.get(path).json()["progress"] >= moment, 60)
                 os.kill(victim, signal.SIGKILL)
+                # What has not ended after the kill was running at it.
+                hits += not server.get(path).json()["finished"]
                 wait_until("it has ended", lambda: server.get(path).json()["finished"], 120)
                 info = server.get(path).json()
                 self.assertEqual(info["state"], "finished", info)
                 retries += info["retries"]
                 self.assertEqual(server.get(f"{path}/result").sha256, reference)
+        print(f"{hits} of {count} kills hit a running execution, {retries} retries", flush=True)
+        self.assertGreaterEqual(hits, 0.8 * count, "too many kills came too late to mean anything")
         self.assertGreater(retries, 0, "no kill hit anything")
         self.assert_stops_clean(server)
 
