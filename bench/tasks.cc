@@ -123,6 +123,7 @@ void run() {
   workers.reset();
 
   bench::Report("tasks", rate.tasks, "tasks a second")
+      .with("required", 50'000)
       .with("reductions_per_s", rate.reductions)
       .with("round_trips_of_links_alone_per_s", round_trips)
       .with("executions", rate.executions)
