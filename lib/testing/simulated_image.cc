@@ -1,7 +1,13 @@
 #include "testing/simulated_image.h"
 
+#include <array>
 #include <bit>
+#include <cmath>
+#include <cstddef>
+#include <numbers>
 #include <utility>
+
+#include "testing/simulated_world.h"
 
 namespace francine::testing {
 namespace {
@@ -57,6 +63,37 @@ void add_to(std::uint64_t& hash, const SimulatedImage& image) {
   add_to(hash, static_cast<std::uint64_t>(image.execution));
   add_to(hash, image.seed);
   add_to(hash, image.arithmetic);
+  add_to(hash, image.wrong);
+}
+
+constexpr double kNoise = 0.01;  // of the truth: the standard deviation
+constexpr double kFirefly = 100;
+
+/// Two normal numbers of mean 0 and deviation 1 (Box and Muller, 1958).
+std::array<double, 2> normals(std::uint64_t bits) {
+  const double radius = std::sqrt(-2 * std::log(1 - to_unit(mix(bits, 0))));
+  const double angle = 2 * std::numbers::pi * to_unit(mix(bits, 1));
+  return {radius * std::cos(angle), radius * std::sin(angle)};
+}
+
+void add_look(std::array<double, core::kTiles>& look, const SimulatedImage& image) {
+  if (image.left) {
+    add_look(look, *image.left);
+    add_look(look, *image.right);
+    return;
+  }
+  constexpr std::array<double, 4> kWrong = {0.25, 0.5, 2, 4};
+  const std::uint64_t scene = mix(static_cast<std::uint64_t>(image.execution), 0);
+  const std::uint64_t share = mix(scene, image.seed);
+  for (std::size_t tile = 0; tile < core::kTiles; tile += 2) {
+    const std::array<double, 2> noise = normals(mix(share, tile));
+    for (std::size_t i = tile; i < tile + 2; ++i) {
+      const double truth = 0.1 + to_unit(mix(scene, i));
+      const double right = truth * (1 + kNoise * noise[i - tile]);
+      look[i] += image.wrong == 0 ? right : right * kWrong[(image.wrong >> (2 * i)) & 3U];
+    }
+  }
+  if (image.firefly) look[share % core::kTiles] += kFirefly;
 }
 
 struct Verifier {
@@ -96,11 +133,11 @@ struct Verifier {
 
 SimulatedImagePtr render(const core::RunTask& task, ShareRange shares,
                          const std::shared_ptr<const core::SessionSpec>& session,
-                         std::uint32_t arithmetic) {
+                         const SimulatedRenderer& renderer) {
   if (shares.size() > 1) {
     const std::uint32_t split = middle(shares);
-    return combine(render(task, {shares.begin, split}, session, arithmetic),
-                   render(task, {split, shares.end}, session, arithmetic));
+    return combine(render(task, {shares.begin, split}, session, renderer),
+                   render(task, {split, shares.end}, session, renderer));
   }
   auto leaf = std::make_shared<SimulatedImage>();
   leaf->shares = shares;
@@ -108,8 +145,22 @@ SimulatedImagePtr render(const core::RunTask& task, ShareRange shares,
   leaf->spec = task.execution;
   leaf->session = session;
   leaf->seed = share_seed(task.execution->seed, shares.begin);
-  leaf->arithmetic = arithmetic;
+  leaf->arithmetic = renderer.arithmetic;
+  leaf->task = task.task;
+  leaf->wrong = renderer.wrong;
+  leaf->firefly =
+      to_unit(mix(leaf->seed, static_cast<std::uint64_t>(leaf->execution))) < renderer.fireflies;
   return leaf;
+}
+
+core::TileMeans means_of(const SimulatedImage& image) {
+  std::array<double, core::kTiles> look{};
+  add_look(look, image);
+  core::TileMeans means{};
+  for (std::size_t tile = 0; tile < core::kTiles; ++tile) {
+    means[tile] = static_cast<float>(look[tile] / image.shares.size());
+  }
+  return means;
 }
 
 SimulatedImagePtr merge(const std::vector<SimulatedImagePtr>& inputs, ShareRange shares) {

@@ -158,6 +158,7 @@ void SimulatedMaster::take_turn() {
 
 void SimulatedMaster::step(const Event& event) {
   core::step(state_, event, world_.now(), effects_);
+  answered_ = std::holds_alternative<WorkerFinished>(event);
   account();
 }
 
@@ -178,8 +179,10 @@ void SimulatedMaster::account() {
   for (const Record& record : effects_.records) {
     world_.trace(describe(record));
     take(record);
+    witness_.inspector().see(record, replayed_, answered_);
     apply(replayed_, record);
   }
+  witness_.inspector().step_is_done(replayed_);
   if (!dies_) {
     for (Action& action : effects_.actions) {
       world_.trace(describe(action));

@@ -127,7 +127,8 @@ class SimulatedMaster {
 
   // What is not.
   bool up_ = false;
-  bool dies_ = false;  ///< as soon as this step is done
+  bool dies_ = false;      ///< as soon as this step is done
+  bool answered_ = false;  ///< this step is about what a worker answered
   std::uint64_t life_ = 0;
   std::shared_ptr<Scheduler> scheduler_;
   std::uint64_t turns_ = 0;

@@ -98,7 +98,7 @@ void SimulatedWorker::invent(WorkerReport& report) {
     task.kind = world_.chance(0.7) ? TaskKind::kProduce : TaskKind::kReduce;
     task.finish = world_.chance(0.2);
     if (world_.chance(0.8)) task.shares = some_shares(world_);
-    ++world_.injected.failures[task.execution];
+    fails_to(task.execution);
     ++world_.injected.losses;
     if (world_.chance(0.5)) {
       report.running.push_back(task);
@@ -137,7 +137,7 @@ void SimulatedWorker::bring_from_elsewhere() {
     Kept& kept = kept_[run.task];
     kept.result.made_by = {run.task, run.session_id, run.execution_id, run.kind, false, run.shares};
     kept.result.result.task = run.task;
-    kept.image = render(run, run.shares, session, arithmetic_);
+    kept.image = render(run, run.shares, session, {arithmetic_, 0, 0});
   }
 }
 

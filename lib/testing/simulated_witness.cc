@@ -92,6 +92,7 @@ void SimulatedWitness::judge_finished(const ExecutionEnded& ended, const State& 
   const std::string wrong = verify(*stored->second, ended.execution, *execution.spec,
                                    state.sessions.at(execution.session).spec->name);
   if (!wrong.empty()) world_.broke("the picture of " + name + " is wrong: " + wrong);
+  inspector_.judge(*stored->second);
 }
 
 // --- what must be there ---------------------------------------------------------------

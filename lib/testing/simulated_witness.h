@@ -12,6 +12,7 @@
 
 #include "core/state.h"
 #include "testing/simulated_image.h"
+#include "testing/simulated_inspector.h"
 #include "testing/simulated_world.h"
 
 namespace francine::testing {
@@ -21,7 +22,9 @@ inline constexpr std::string_view kBrokenSettings = "{\"broken\":true}";
 
 class SimulatedWitness {
  public:
-  explicit SimulatedWitness(SimulatedWorld& world) : world_(world) {}
+  explicit SimulatedWitness(SimulatedWorld& world) : inspector_(world), world_(world) {}
+
+  SimulatedInspector& inspector() { return inspector_; }
 
   // What clients ask for, and what they are told.
   void asked_to_delete(SessionId id) { to_delete_.insert(id); }
@@ -61,6 +64,7 @@ class SimulatedWitness {
   void check_session(const core::State& state, SessionId id, const SessionNote& note);
   void check_execution(const core::State& state, ExecutionId id, const ExecutionNote& note);
 
+  SimulatedInspector inspector_;
   SimulatedWorld& world_;
   std::map<SessionId, SessionNote> sessions_;
   std::map<ExecutionId, ExecutionNote> executions_;

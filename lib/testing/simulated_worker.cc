@@ -24,6 +24,12 @@ constexpr Timestamp kLateNews = 30'000'000;
 
 std::string name_of(TaskId id) { return (Text() << id).take(); }
 
+/// In which way all that a bad host renders is wrong; 0: the host is good.
+std::uint64_t badness(const SimulationOptions& options, std::uint32_t host) {
+  const std::uint64_t drawn = mix(options.seed, host);
+  return host != 0 && to_unit(drawn) < options.faults.bad_hosts ? mix(drawn, 0) : 0;
+}
+
 std::uint64_t budget(std::uint64_t partials) {
   return partials == 0 ? std::uint64_t{1} << 40 : partials * kPartialBytes;
 }
@@ -41,11 +47,12 @@ SimulatedWorker::SimulatedWorker(SimulatedWorld& world, SimulatedNetwork& networ
       master_(master),
       number_(number),
       arithmetic_(1 + static_cast<std::uint32_t>(world.below(world.options.arithmetics))),
+      host_(world.options.hosts == 0 ? number : number % world.options.hosts),
       may_go_(number != 0),
       speed_(0.5 + 0.1 * static_cast<double>(world.below(11))) {
   WorkerSpec spec;
   spec.name = "worker" + std::to_string(number);
-  spec.endpoint = "sim:" + spec.name;
+  spec.endpoint = "http://host" + std::to_string(host_) + ":" + std::to_string(number);
   spec.arithmetic = "arithmetic" + std::to_string(arithmetic_);
   spec.slots = static_cast<std::uint32_t>(1 + world.below(world.options.slots));
   spec.partial_budget_bytes = budget(world.options.partials_a_worker);
@@ -297,7 +304,7 @@ void SimulatedWorker::work(const RunTask& run) {
   const SimulationOptions& options = world_.options;
   const SimulationFaults& faults = options.faults;
   if (world_.fault(faults.task_hangs, "fault a task hangs")) {
-    ++world_.injected.failures[run.execution_id];
+    fails_to(run.execution_id);
     return;
   }
   const bool produces = run.kind == TaskKind::kProduce;
@@ -308,14 +315,13 @@ void SimulatedWorker::work(const RunTask& run) {
   const bool fails = run.execution->settings == kBrokenSettings ||
                      world_.fault(faults.task_fails, "fault a task fails");
   if (fails) {
-    ++world_.injected.failures[run.execution_id];
+    fails_to(run.execution_id);
     later(took, [this, id = run.task] { fail(id, "the renderer failed", {}); });
   } else if (produces) {
     later(took, [this, id = run.task, took] {
       const auto found = tasks_.find(id);
       if (found == tasks_.end()) return;
-      const RunTask& what = found->second.run;
-      finish(id, render(what, what.shares, cached_.at(what.session_id), arithmetic_), {0, took, 0});
+      finish(id, produce(found->second.run), {0, took, 0});
     });
   } else {
     later(took, [this, id = run.task] {
@@ -323,6 +329,19 @@ void SimulatedWorker::work(const RunTask& run) {
       if (found != tasks_.end()) reduce(found->second.run);
     });
   }
+}
+
+SimulatedImagePtr SimulatedWorker::produce(const RunTask& run) {
+  SimulatedRenderer renderer{arithmetic_, 0, world_.options.fireflies};
+  const std::uint64_t bad = badness(world_.options, host_);
+  if (world_.fault(bad == 0 ? world_.options.faults.renders_wrong : 1,
+                   "fault " + spec_->name + " renders wrongly")) {
+    renderer.wrong = bad == 0 ? mix(static_cast<std::uint64_t>(run.task), number_) : bad;
+    world_.injected.wrong.insert(run.task);
+    fails_to(run.execution_id);
+    ++world_.injected.losses;  // what is merged already may be taken back
+  }
+  return render(run, run.shares, cached_.at(run.session_id), renderer);
 }
 
 void SimulatedWorker::reduce(const RunTask& run) {
@@ -364,12 +383,17 @@ void SimulatedWorker::reduce(const RunTask& run) {
 void SimulatedWorker::finish(TaskId id, SimulatedImagePtr image, const TaskTimes& times) {
   const auto found = tasks_.find(id);
   const RunTask& run = found->second.run;
-  const TaskFinished result{id, times, kPartialBytes,
-                            run.finish ? fingerprint(*image) : std::string()};
+  TaskFinished result{id, times, kPartialBytes, run.finish ? fingerprint(*image) : std::string()};
+  if (run.kind == TaskKind::kProduce && !run.finish) result.means = means_of(*image);
   kept_[id] = {{unanswered(run), result}, std::move(image), false};
   tasks_.erase(found);
-  answer(WorkerFinished{{}, result}, true);
+  answer(WorkerFinished{{}, std::move(result)}, true);
   end_slot();
+}
+
+void SimulatedWorker::fails_to(ExecutionId execution) {
+  ++world_.injected.failures[execution];
+  world_.injected.unreliable.insert(spec_->name);
 }
 
 void SimulatedWorker::fail(TaskId id, const std::string& reason, std::vector<TaskId> missing) {

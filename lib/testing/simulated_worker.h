@@ -86,8 +86,11 @@ class SimulatedWorker {
 
   void begin_waiting();
   void work(const core::RunTask& run);
+  SimulatedImagePtr produce(const core::RunTask& run);
   void reduce(const core::RunTask& run);
   void finish(TaskId id, SimulatedImagePtr image, const core::TaskTimes& times);
+  /// A task of this execution may fail here.
+  void fails_to(ExecutionId execution);
   void fail(TaskId id, const std::string& reason, std::vector<TaskId> missing);
   void free_slot_later(TaskId id);
   void end_slot();
@@ -103,6 +106,7 @@ class SimulatedWorker {
   const std::uint32_t number_;
   std::shared_ptr<const core::WorkerSpec> spec_;
   const std::uint32_t arithmetic_;
+  const std::uint32_t host_;
   const bool may_go_;
   const double speed_;
   bool alive_ = false;

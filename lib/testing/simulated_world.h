@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <random>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,10 +24,22 @@ using core::Timestamp;
 
 constexpr Timestamp to_us(std::chrono::microseconds duration) { return duration.count(); }
 
+/// A number in which all bits of both have a part (splitmix64: Steele, Lea and Flood, 2014).
+constexpr std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+  std::uint64_t bits = a + 0x9e3779b97f4a7c15U * (b + 1);
+  bits = (bits ^ (bits >> 30U)) * 0xbf58476d1ce4e5b9U;
+  bits = (bits ^ (bits >> 27U)) * 0x94d049bb133111ebU;
+  return bits ^ (bits >> 31U);
+}
+/// From 0 to below 1.
+constexpr double to_unit(std::uint64_t bits) { return static_cast<double>(bits >> 11U) * 0x1p-53; }
+
 /// What is done of which execution, for the promise that none fails without cause.
 struct InjectedFaults {
   std::map<ExecutionId, std::uint64_t> failures;  ///< tasks that failed or hung
   std::uint64_t losses = 0;                       ///< what may have lost tasks of any
+  std::set<TaskId> wrong;                         ///< that rendered wrongly
+  std::set<std::string> unreliable;               ///< workers whose tasks may fail, or are wrong
 };
 
 class SimulatedWorld {
@@ -74,7 +87,7 @@ class SimulatedWorld {
     }
   };
 
-  double uniform() { return static_cast<double>(random_() >> 11U) * 0x1p-53; }
+  double uniform() { return to_unit(random_()); }
 
   std::mt19937_64 random_;
   Timestamp now_ = 0;

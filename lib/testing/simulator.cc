@@ -162,6 +162,12 @@ SimulationOptions random_simulation(std::uint64_t seed) {
   options.faults.master_deaths_per_minute = often(2);
   options.faults.slow_syncs = often(0.3);
   options.faults.disk_full_per_minute = often(1);
+  options.hosts = below(2) == 0 ? 0 : static_cast<std::uint32_t>(1 + below(options.workers));
+  options.faults.renders_wrong = often(0.1);
+  options.faults.bad_hosts = often(0.5);
+  // What is right and looks wrong cannot be told from what is wrong.
+  const bool all_right = options.faults.renders_wrong == 0 && options.faults.bad_hosts == 0;
+  options.fireflies = all_right ? 0.01 : 0;
   return options;
 }
 

@@ -56,6 +56,7 @@ TEST_CASE("a thousand small farms keep every promise") {
     all.workers_lost += report.workers_lost;
     all.faults += report.faults;
     all.adopted += report.adopted;
+    all.doubts += report.doubts;
     all.master_deaths += report.master_deaths;
   }
   // The farms are worth something only if much happens in them.
@@ -68,6 +69,7 @@ TEST_CASE("a thousand small farms keep every promise") {
   CHECK(all.faults > 5 * count);
   CHECK(2 * all.master_deaths > count);
   CHECK(all.adopted > count);
+  CHECK(2 * all.doubts > count);
 }
 
 TEST_CASE("the same seed gives the same trace, another one another") {
@@ -222,6 +224,8 @@ SimulationReport expect_only(const char* trouble, std::uint64_t count,
     all.retries += report.retries;
     all.adopted += report.adopted;
     all.workers_lost += report.workers_lost;
+    all.doubts += report.doubts;
+    all.wrong_shares += report.wrong_shares;
     all.master_deaths += report.master_deaths;
     all.faults += report.faults;
   }
@@ -303,6 +307,62 @@ TEST_CASE("workers that were in another cluster forget what is of that") {
   });
   CHECK(all.retries == 0);
   CHECK(all.adopted == 0);
+}
+
+// --- renderings that are wrong ---------------------------------------------------------
+
+/// Many workers render much, so that there is much to compare.
+void be_many(SimulationOptions& options) {
+  options.workers = 8;
+  options.parallel = 300;
+  options.cancelled = 0;
+  options.deleted = 0;
+}
+
+TEST_CASE("noise is hardly ever doubted") {
+  for (std::uint64_t seed = 1; seed <= about(50); ++seed) {
+    SimulationOptions options = calm(seed);
+    be_many(options);
+    const SimulationReport report = expect_promises_kept(options);
+    CHECK(report.finished == 6);
+    CHECK(report.retries == 0);
+    CHECK(100 * report.doubts < report.tasks);
+  }
+}
+
+TEST_CASE("what is right and looks otherwise is rendered again, and counts") {
+  std::uint64_t doubts = 0;
+  for (std::uint64_t seed = 1; seed <= about(50); ++seed) {
+    SimulationOptions options = calm(seed);
+    be_many(options);
+    options.fireflies = 0.003;
+    const SimulationReport report = expect_promises_kept(options);
+    CHECK(report.finished == 6);
+    doubts += report.doubts;
+  }
+  CHECK(doubts > about(50));
+}
+
+TEST_CASE("renderings that are wrong now and then are found out") {
+  const SimulationReport all = expect_only("wrong renderings", 50, [](SimulationOptions& options) {
+    be_many(options);
+    options.faults.renders_wrong = 0.02;
+  });
+  CHECK(all.failed == 0);
+  CHECK(all.doubts > all.faults);
+  CHECK(50 * all.wrong_shares < all.faults);
+}
+
+TEST_CASE("what bad hosts render is found out, but for what came first") {
+  const SimulationReport all = expect_only("bad hosts", 50, [](SimulationOptions& options) {
+    be_many(options);
+    options.workers = 16;
+    options.hosts = 8;
+    options.faults.bad_hosts = 0.15;
+  });
+  CHECK(all.failed == 0);
+  CHECK(all.doubts > all.faults);
+  CHECK(2 * all.wrong_shares < all.faults);
 }
 
 // --- large ones ------------------------------------------------------------------------

@@ -20,6 +20,13 @@
 //   - an execution ends: finished; or failed, with a reason and only after as many
 //     faults as the limits allow; or cancelled, if a client asked for that. Once
 //     faults cease and workers live, the rest finishes within `patience`;
+//   - a rendering that is wrong is counted only where nobody could know: among the first
+//     of its execution (less than half of which are then taken back when they look unlike
+//     the others, if they are not merged yet), as a whole picture in one piece, when its
+//     worker had it already as it joined, when no other host is there to ask, or when too
+//     many that are wrong came before it or are in doubt at a time. What is doubted is
+//     rendered again by another host if there is one, and who did nothing wrong is not
+//     set aside;
 //   - a worker is never given more tasks than it has slots, by whichever master;
 //   - every request of a client is answered at most once, and exactly once unless the
 //     master died;
@@ -42,6 +49,12 @@
 // of it. One that was in another cluster forgets what is of that when it is welcome.
 // A worker that lies reports what it does not keep, or not what it does, in other
 // sizes, for other shares, twice, and tasks that there never were.
+//
+// A rendering says what it looks like: the truth of its execution, with the noise of its
+// shares, which is normal, has a standard deviation of 1 % for one share, and is the same
+// whoever renders them. Wrong ones are far brighter or darker. Those of a worker that is
+// wrong now and then differ each time; a bad host is wrong in one way, so that its workers
+// agree. With fireflies, what is right looks wrong at times, wherever it is rendered.
 //
 // Partials are fetched between workers, and pictures by the master, past the links:
 // that fails when the holder is gone or cut off, or by chance. A cancelled task holds
@@ -93,6 +106,8 @@ struct SimulationFaults {
   double stalls_per_minute = 0;         ///< the master is not run for up to 40 s
   double broken = 0;                    ///< of executions: their producer always fails
   double lies = 0;                      ///< of reports: the worker lies in it
+  double renders_wrong = 0;             ///< of renderings: look far otherwise than they should
+  double bad_hosts = 0;                 ///< of hosts, but the first: all they render is so
   double from_elsewhere = 0;            ///< of workers: come from another cluster, with ids of it
   double slow_syncs = 0;                ///< of commits: take seconds
   double master_deaths_per_minute = 0;  ///< of the one master; it begins again
@@ -105,6 +120,7 @@ struct SimulationOptions {
 
   std::uint32_t workers = 4;
   std::uint32_t slots = 2;              ///< of each worker: 1 to this many
+  std::uint32_t hosts = 0;              ///< that workers are spread over; 0: each has its own
   std::uint32_t arithmetics = 1;        ///< that workers are of, at random
   std::uint32_t partials_a_worker = 0;  ///< bound of those held; 0: none
 
@@ -115,6 +131,7 @@ struct SimulationOptions {
   double cancelled = 0.1;       ///< of executions: a client cancels them
   double deleted = 0.1;         ///< of sessions: deleted while they may run
   double unrecorded = 0;        ///< of sessions: not in the journal
+  double fireflies = 0;         ///< of shares: one tile is far brighter, and rightly
 
   std::chrono::milliseconds share_time{1000};  ///< to render one, on average
   std::chrono::milliseconds merge_time{50};    ///< to merge one input, on average
@@ -148,13 +165,15 @@ struct SimulationReport {
   /// Of the trace: equal for equal options.
   std::uint64_t trace_hash = 0;
   std::chrono::microseconds virtual_time{};
-  std::uint64_t finished = 0;   ///< executions
-  std::uint64_t failed = 0;     ///< executions
-  std::uint64_t cancelled = 0;  ///< executions, with their session or alone
-  std::uint64_t tasks = 0;      ///< that workers were given
-  std::uint64_t merges = 0;     ///< of them
-  std::uint64_t retries = 0;    ///< tasks that ended without being counted
-  std::uint64_t adopted = 0;    ///< tasks and results that a worker had already
+  std::uint64_t finished = 0;      ///< executions
+  std::uint64_t failed = 0;        ///< executions
+  std::uint64_t cancelled = 0;     ///< executions, with their session or alone
+  std::uint64_t tasks = 0;         ///< that workers were given
+  std::uint64_t merges = 0;        ///< of them
+  std::uint64_t retries = 0;       ///< tasks that ended without being counted
+  std::uint64_t adopted = 0;       ///< tasks and results that a worker had already
+  std::uint64_t doubts = 0;        ///< renderings that were not believed, or not any more
+  std::uint64_t wrong_shares = 0;  ///< of finished pictures: rendered wrongly
   std::uint64_t workers_lost = 0;
   std::uint64_t master_deaths = 0;
   std::uint64_t records = 0;  ///< that the journal was given
