@@ -28,15 +28,17 @@ Policy simulated_policy() {
 }  // namespace
 
 SimulatedMaster::SimulatedMaster(SimulatedWorld& world, SimulatedNetwork& network,
-                                 SimulatedWitness& witness)
+                                 SimulatedWitness& witness, SimulatedInstances& instances)
     : world_(world),
       network_(network),
       witness_(witness),
       journal_(world),
+      control_(world, instances),
       scheduler_(world.options.scheduler) {
   if (!scheduler_) scheduler_ = make_queue_scheduler();
   journal_.on_committed = [this] { committed(); };
   journal_.on_trouble = [this] { trouble(); };
+  instances.on_exited = [this](const instances::InstanceExited& e) { exited(e); };
 }
 
 void SimulatedMaster::later(Timestamp delay, std::function<void()> what) {
@@ -63,7 +65,8 @@ void SimulatedMaster::begin() {
     apply(state_, record);
     apply(replayed_, record);
   });
-  step(Restart{kCluster, {}});
+  control_.begin();
+  step(Restart{kCluster, control_.gone(state_.members)});
   witness_.check(state_);
   tick();
 }
@@ -100,6 +103,15 @@ void SimulatedMaster::die() {
     world_.after(world_.some(delay), [call = std::move(on_answer)] { call(nullptr); });
   }
   world_.after(world_.some(to_us(world_.options.master_restart)), [this] { begin(); });
+}
+
+void SimulatedMaster::exited(const instances::InstanceExited& exited) {
+  const Timestamp sleeps = std::max<Timestamp>(asleep_until_ - world_.now(), 0);
+  later(sleeps + world_.some(to_us(world_.options.delay)), [this, exited] {
+    const auto worker = control_.on_exited(state_, exited);
+    if (worker) post(WorkerLeft{*worker, "its instance has ended", true});
+    control_.tick(state_);
+  });
 }
 
 void SimulatedMaster::stall() {
@@ -190,6 +202,7 @@ void SimulatedMaster::account() {
     }
   }
   effects_.clear();
+  if (!dies_) control_.tick(state_);
 }
 
 void SimulatedMaster::take(const Record& record) {
@@ -292,6 +305,7 @@ void SimulatedMaster::act(Action& action) {
     accept(*accepted);
   } else if (auto* closed = std::get_if<CloseWorker>(&action)) {
     close(closed->worker);
+    control_.on_left(closed->name);
   } else if (auto* picture = std::get_if<StorePicture>(&action)) {
     store(*picture);
   } else if (auto* told = std::get_if<Answer>(&action)) {
@@ -314,6 +328,7 @@ void SimulatedMaster::accept(const AcceptWorker& accept) {
   const SimulatedLinkPtr link = found->second;
   joining_.erase(found);
   link->accepted_as = accept.worker;
+  control_.on_joined(link->worker->spec()->name);
   const SimulatedLinkPtr before = std::exchange(links_[accept.worker], link);
   if (before) {
     before->told_master = true;

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/state.h"
+#include "testing/simulated_control.h"
 #include "testing/simulated_journal.h"
 #include "testing/simulated_network.h"
 #include "testing/simulated_witness.h"
@@ -29,11 +30,13 @@ class SimulatedMaster {
   /// kUnavailable when the journal cannot be written.
   using OnAnswer = std::function<void(const core::Answer* answer)>;
 
-  SimulatedMaster(SimulatedWorld& world, SimulatedNetwork& network, SimulatedWitness& witness);
+  SimulatedMaster(SimulatedWorld& world, SimulatedNetwork& network, SimulatedWitness& witness,
+                  SimulatedInstances& instances);
 
   /// Ticks, stalls and dies from now on.
   void start();
   bool is_up() const { return up_; }
+  SimulatedControl& control() { return control_; }
   std::uint64_t life() const { return life_; }
   /// Of this life; only while it is up.
   const core::State& state() const { return state_; }
@@ -81,6 +84,7 @@ class SimulatedMaster {
   bool takes(bool new_work, const OnAnswer& on_answer);
   void tick();
   void stall();
+  void exited(const instances::InstanceExited& exited);
   void plan_death();
   void die();
   void begin();
@@ -130,6 +134,7 @@ class SimulatedMaster {
   bool dies_ = false;      ///< as soon as this step is done
   bool answered_ = false;  ///< this step is about what a worker answered
   std::uint64_t life_ = 0;
+  SimulatedControl control_;
   std::shared_ptr<Scheduler> scheduler_;
   std::uint64_t turns_ = 0;
   std::uint64_t plans_ = 0;

@@ -20,6 +20,7 @@ void SimulatedNetwork::start() {
 
 void SimulatedNetwork::add(SimulatedWorker& worker) {
   workers_.push_back(&worker);
+  sides_.push_back(0);
   by_endpoint_.emplace(worker.endpoint(), &worker);
 }
 
@@ -48,7 +49,7 @@ void SimulatedNetwork::to_worker(const SimulatedLinkPtr& link,
   if (!link->up) return;
   const Timestamp arrives = arrival(*link, link->last_to_worker);
   world_.after(arrives - world_.now(), [link, what = std::move(message)] {
-    if (link->up) what(*link->worker);
+    if (link->up && link->worker->is_alive()) what(*link->worker);
   });
 }
 

@@ -42,7 +42,7 @@ class SimulatedNetwork {
   /// Who fetches, when it is the master.
   static constexpr std::uint32_t kMaster = ~std::uint32_t{0};
 
-  explicit SimulatedNetwork(SimulatedWorld& world) : world_(world), sides_(world.options.workers) {}
+  explicit SimulatedNetwork(SimulatedWorld& world) : world_(world) {}
 
   /// Partitions happen from now on.
   void start();

@@ -41,17 +41,19 @@ UnansweredTask unanswered(const RunTask& run) {
 }  // namespace
 
 SimulatedWorker::SimulatedWorker(SimulatedWorld& world, SimulatedNetwork& network,
-                                 SimulatedMaster& master, std::uint32_t number)
+                                 SimulatedMaster& master, std::uint32_t number,
+                                 const std::string& name, std::function<void()> on_end)
     : world_(world),
       network_(network),
       master_(master),
       number_(number),
+      on_end_(std::move(on_end)),
       arithmetic_(1 + static_cast<std::uint32_t>(world.below(world.options.arithmetics))),
       host_(world.options.hosts == 0 ? number : number % world.options.hosts),
       may_go_(number != 0),
       speed_(0.5 + 0.1 * static_cast<double>(world.below(11))) {
   WorkerSpec spec;
-  spec.name = "worker" + std::to_string(number);
+  spec.name = name;
   spec.endpoint = "http://host" + std::to_string(host_) + ":" + std::to_string(number);
   spec.arithmetic = "arithmetic" + std::to_string(arithmetic_);
   spec.slots = static_cast<std::uint32_t>(1 + world.below(world.options.slots));
@@ -116,9 +118,23 @@ void SimulatedWorker::plan_breaks() {
 void SimulatedWorker::plan_death() {
   in_this_life(world_.next_of(world_.options.faults.deaths_per_minute), [this] {
     if (!world_.fault(1, "fault " + spec_->name + " dies")) return;
+    if (on_end_ && world_.fault(world_.options.faults.zombies, "fault it hangs instead")) {
+      hang();
+      return;
+    }
     gone_ = may_go_ && world_.chance(world_.options.faults.gone_for_good);
     end();
   });
+}
+
+/// Its process goes on and does nothing any more; nobody is told.
+void SimulatedWorker::hang() {
+  ++world_.injected.losses;
+  alive_ = false;
+  gone_ = true;
+  link_ = nullptr;
+  held_back_.clear();
+  forget();
 }
 
 void SimulatedWorker::end() {
@@ -128,7 +144,8 @@ void SimulatedWorker::end() {
     link_->up = false;
     link_->told_worker = true;
     if (!world_.chance(world_.options.faults.unnoticed)) {
-      master_.link_lost(link_, world_.some(to_us(world_.options.delay)), world_.chance(0.3));
+      master_.link_lost(link_, world_.some(to_us(world_.options.delay)),
+                        !on_end_ && world_.chance(0.3));
     }
     link_ = nullptr;
   }
@@ -136,7 +153,12 @@ void SimulatedWorker::end() {
   held_back_.clear();
   forget();
   cluster_.clear();
-  if (!gone_) world_.after(world_.some(kRestart), [this] { begin(); });
+  if (on_end_) {
+    gone_ = true;
+    on_end_();
+  } else if (!gone_) {
+    world_.after(world_.some(kRestart), [this] { begin(); });
+  }
 }
 
 void SimulatedWorker::end_if_orphaned() {

@@ -23,8 +23,9 @@ class SimulatedMaster;
 
 class SimulatedWorker {
  public:
+  /// `on_end`: its process has ended; empty: it begins again by itself.
   SimulatedWorker(SimulatedWorld& world, SimulatedNetwork& network, SimulatedMaster& master,
-                  std::uint32_t number);
+                  std::uint32_t number, const std::string& name, std::function<void()> on_end);
 
   std::uint32_t number() const { return number_; }
   const std::string& endpoint() const { return spec_->endpoint; }
@@ -36,12 +37,15 @@ class SimulatedWorker {
   std::string leftovers() const;
   bool keeps_sessions() const { return !cached_.empty(); }
   bool keeps_anything() const { return !kept_.empty(); }
-  /// Died, and does not come back.
+  bool is_alive() const { return alive_; }
+  /// Died, or hangs, and does not come back.
   bool is_gone() const { return gone_; }
   bool is_connected() const { return link_ && link_->up && welcomed_; }
 
   /// Its process begins.
   void begin();
+  /// It ends.
+  void end();
   /// What it says of itself when it joins.
   core::WorkerReport report();
   void break_link();
@@ -73,7 +77,7 @@ class SimulatedWorker {
   void end_if_orphaned();
   void plan_breaks();
   void plan_death();
-  void end();
+  void hang();
   void give_up();
   void forget();
   void forget_unrecorded();
@@ -104,6 +108,7 @@ class SimulatedWorker {
   SimulatedNetwork& network_;
   SimulatedMaster& master_;
   const std::uint32_t number_;
+  const std::function<void()> on_end_;
   std::shared_ptr<const core::WorkerSpec> spec_;
   const std::uint32_t arithmetic_;
   const std::uint32_t host_;

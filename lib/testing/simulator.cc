@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "testing/simulated_clients.h"
+#include "testing/simulated_instances.h"
 #include "testing/simulated_master.h"
 #include "testing/simulated_network.h"
 #include "testing/simulated_witness.h"
@@ -19,6 +20,8 @@ namespace {
 /// After the last fault the master has begun again, the network has healed, everybody has
 /// heard of broken links, has come back, and has been pinged and told what to forget.
 constexpr Timestamp kSettles = 180'000'000;
+/// The instance manager is asked again, and instances that it does not want have ended.
+constexpr Timestamp kCloses = 80'000'000;
 /// What workers shall forget, they are told with the next tick.
 constexpr Timestamp kDropped = 3'000'000;
 
@@ -29,19 +32,14 @@ class Simulation {
         world_(options),
         network_(world_),
         witness_(world_),
-        master_(world_, network_, witness_),
-        clients_(world_, master_, witness_) {
-    for (std::uint32_t i = 0; i < options.workers; ++i) {
-      workers_.push_back(std::make_unique<SimulatedWorker>(world_, network_, master_, i));
-    }
-  }
+        instances_(world_, network_),
+        master_(world_, network_, witness_, instances_),
+        clients_(world_, master_, witness_) {}
 
   SimulationReport run() {
+    instances_.open(master_);
     master_.start();
     network_.start();
-    for (const auto& worker : workers_) {
-      world_.after(world_.some(2'000'000), [&worker] { worker->begin(); });
-    }
     clients_.start();
 
     const SimulationOptions& options = world_.options;
@@ -60,6 +58,7 @@ class Simulation {
     settle(kDropped + 10 * to_us(options.delay));
     check_workers();
     check_at_end();
+    close_farm();
     return world_.report;
   }
 
@@ -84,7 +83,7 @@ class Simulation {
   }
 
   void check_workers() {
-    for (const auto& worker : workers_) {
+    for (const auto& worker : instances_.workers()) {
       if (!worker->is_gone() && !worker->is_connected()) {
         world_.broke(worker->spec()->name + " lives and is not part of the cluster");
       }
@@ -96,16 +95,29 @@ class Simulation {
 
   void check_at_end() {
     master_.check_at_end();
-    for (const auto& worker : workers_) {
+    const auto& workers = instances_.workers();
+    for (const auto& worker : workers) {
       if (worker->keeps_sessions() || worker->keeps_anything()) {
         world_.broke("after all sessions were deleted, " + worker->spec()->name + " keeps one");
       }
     }
-    const auto living = std::count_if(workers_.begin(), workers_.end(),
+    const auto living = std::count_if(workers.begin(), workers.end(),
                                       [](const auto& worker) { return !worker->is_gone(); });
     if (master_.state().workers.size() != static_cast<std::size_t>(living)) {
       world_.broke("the master knows of workers that are gone");
     }
+    const std::size_t wanted = master_.control().wanted();
+    if (instances_.living() != wanted || static_cast<std::size_t>(living) < wanted) {
+      world_.broke("there are not as many instances as the manager wants");
+    }
+  }
+
+  void close_farm() {
+    if (!master_.control().manages()) return;
+    master_.control().close();
+    settle(kCloses + 10 * to_us(world_.options.delay));
+    if (instances_.living() != 0) world_.broke("instances are left that nobody wants");
+    if (master_.state().workers.size() != 0) world_.broke("workers are left without instances");
   }
 
   const Timestamp settling_time_;
@@ -113,9 +125,9 @@ class Simulation {
   SimulatedWorld world_;
   SimulatedNetwork network_;
   SimulatedWitness witness_;
+  SimulatedInstances instances_;
   SimulatedMaster master_;
   SimulatedClients clients_;
-  std::vector<std::unique_ptr<SimulatedWorker>> workers_;
 };
 
 }  // namespace
@@ -168,6 +180,11 @@ SimulationOptions random_simulation(std::uint64_t seed) {
   // What is right and looks wrong cannot be told from what is wrong.
   const bool all_right = options.faults.renders_wrong == 0 && options.faults.bad_hosts == 0;
   options.fireflies = all_right ? 0.01 : 0;
+  if (below(2) == 0) {
+    options.instance_manager = make_static_instance_manager(options.workers);
+    options.faults.starts_fail = often(0.3);
+    options.faults.zombies = often(0.3);
+  }
   return options;
 }
 

@@ -86,6 +86,7 @@
 #include <string>
 #include <string_view>
 
+#include <francine/instance_manager.h>
 #include <francine/scheduler.h>
 
 namespace francine::testing {
@@ -102,6 +103,8 @@ struct SimulationFaults {
   double breaks_per_minute = 0;         ///< the link breaks
   double deaths_per_minute = 0;         ///< the worker dies; it comes back later
   double gone_for_good = 0;             ///< of dying workers, but the first: never come back
+  double starts_fail = 0;               ///< of instances that the master starts
+  double zombies = 0;                   ///< of those that start, or die: run, and do nothing
   double unnoticed = 0.3;               ///< of broken links: the master is not told
   double stalls_per_minute = 0;         ///< the master is not run for up to 40 s
   double broken = 0;                    ///< of executions: their producer always fails
@@ -152,6 +155,10 @@ struct SimulationOptions {
 
   /// Empty: `queue`.
   std::shared_ptr<Scheduler> scheduler;
+  /// The master starts as many workers as it wants, which shall be the same number as long
+  /// as the load is (e.g. make_static_instance_manager()), and not none while there is work.
+  /// Empty: `workers` of them begin by themselves.
+  std::shared_ptr<InstanceManager> instance_manager;
   /// The invariants of the core are checked in every n-th turn of its loop; 0: only
   /// at the end. A check takes time in proportion to everything that is there.
   std::uint32_t check_every = 4;
@@ -175,6 +182,8 @@ struct SimulationReport {
   std::uint64_t doubts = 0;        ///< renderings that were not believed, or not any more
   std::uint64_t wrong_shares = 0;  ///< of finished pictures: rendered wrongly
   std::uint64_t workers_lost = 0;
+  std::uint64_t instances_started = 0;
+  std::uint64_t instances_adopted = 0;  ///< by a master that began again
   std::uint64_t master_deaths = 0;
   std::uint64_t records = 0;  ///< that the journal was given
   std::uint64_t turns = 0;    ///< of the master's loop
