@@ -15,31 +15,19 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <functional>
 #include <memory>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "farms.h"
+
 namespace francine::testing {
 namespace {
 
 std::string replay_command(std::uint64_t seed) {
   return "replay with: test-simulation --seed " + std::to_string(seed);
-}
-
-SimulationReport expect_promises_kept(const SimulationOptions& options) {
-  SimulationReport report = run_simulation(options);
-  CHECK_MESSAGE(report.broken.empty(), report.broken);
-  return report;
-}
-
-/// So many, or fewer where everything takes longer (see run_tests.sh).
-std::uint64_t about(std::uint64_t count) {
-  const char* slowness = std::getenv("FRANCINE_TEST_SLOWNESS");
-  const double times = slowness == nullptr ? 1 : std::max(std::strtod(slowness, nullptr), 1.0);
-  return static_cast<std::uint64_t>(static_cast<double>(count) / times);
 }
 
 TEST_CASE("a thousand small farms keep every promise") {
@@ -81,16 +69,6 @@ TEST_CASE("the same seed gives the same trace, another one another") {
     CHECK(one != previous);
     previous = one;
   }
-}
-
-/// Without faults, and nobody changes their mind.
-SimulationOptions calm(std::uint64_t seed) {
-  SimulationOptions options;
-  options.seed = seed;
-  options.cancelled = 0;
-  options.deleted = 0;
-  options.fault_time = std::chrono::seconds(0);
-  return options;
 }
 
 TEST_CASE("without faults every execution finishes at the first attempt") {
@@ -195,174 +173,14 @@ TEST_CASE("what was rendered before the master died is not rendered again") {
       options.master_dies_at_turn = at;
       const SimulationReport broken = expect_promises_kept(options);
       CHECK(broken.finished == whole.finished);
-      CHECK(broken.tasks == whole.tasks);
+      // Noise may be doubted, of what is counted first.
+      if (broken.doubts + whole.doubts == 0) CHECK(broken.tasks == whole.tasks);
       CHECK(broken.retries == 0);
       CHECK(broken.workers_lost == 0);
       adopted += broken.adopted;
     }
   }
   CHECK(adopted > 100);
-}
-
-// --- one kind of trouble at a time -----------------------------------------------------
-
-/// What happened in farms that have, of all faults, only these.
-SimulationReport expect_only(const char* trouble, std::uint64_t count,
-                             const std::function<void(SimulationOptions&)>& make) {
-  SimulationReport all;
-  for (std::uint64_t seed = 1; seed <= about(count); ++seed) {
-    SimulationOptions options;
-    options.seed = seed;
-    options.parallel = 100;
-    options.arrival_time = std::chrono::seconds(60);
-    make(options);
-    const SimulationReport report = run_simulation(options);
-    CHECK_MESSAGE(report.broken.empty(), trouble << ": " << report.broken);
-    all.finished += report.finished;
-    all.failed += report.failed;
-    all.tasks += report.tasks;
-    all.retries += report.retries;
-    all.adopted += report.adopted;
-    all.workers_lost += report.workers_lost;
-    all.doubts += report.doubts;
-    all.wrong_shares += report.wrong_shares;
-    all.master_deaths += report.master_deaths;
-    all.faults += report.faults;
-  }
-  CHECK_MESSAGE(all.faults >= about(count), trouble << " hardly happened");
-  CHECK_MESSAGE(all.finished > 3 * about(count), trouble);
-  return all;
-}
-
-TEST_CASE("a broken link costs hardly any work") {
-  const SimulationReport all = expect_only(
-      "broken links", 50, [](SimulationOptions& options) { options.faults.breaks_per_minute = 2; });
-  CHECK(all.failed == 0);
-  CHECK(all.adopted > 0);
-  CHECK(10 * all.retries < all.tasks);
-}
-
-TEST_CASE("a master that dies again and again") {
-  const SimulationReport all = expect_only("a dying master", 50, [](SimulationOptions& options) {
-    options.faults.master_deaths_per_minute = 2;
-    options.master_restart = std::chrono::seconds(10);
-  });
-  CHECK(all.failed == 0);
-  CHECK(all.adopted > all.master_deaths);
-}
-
-TEST_CASE("a master that is away for longer than its workers wait") {
-  const SimulationReport all = expect_only("orphans", 50, [](SimulationOptions& options) {
-    options.faults.master_deaths_per_minute = 2;
-    options.orphan_time = std::chrono::seconds(10);
-  });
-  CHECK(all.failed == 0);
-}
-
-TEST_CASE("a network that is cut and heals") {
-  const SimulationReport all = expect_only("partitions", 50, [](SimulationOptions& options) {
-    options.faults.partitions_per_minute = 1;
-  });
-  CHECK(all.workers_lost > 0);
-}
-
-TEST_CASE("a disk that is slow, and full at times") {
-  const SimulationReport all = expect_only("a bad disk", 50, [](SimulationOptions& options) {
-    options.cancelled = 0;
-    options.deleted = 0;
-    options.faults.slow_syncs = 0.5;
-    options.faults.disk_full_per_minute = 2;
-  });
-  CHECK(all.failed == 0);
-  CHECK(all.retries == 0);
-}
-
-TEST_CASE("a bad disk under a master that dies") {
-  const SimulationReport all = expect_only("a bad disk", 50, [](SimulationOptions& options) {
-    options.unrecorded = 0.3;
-    options.faults.slow_syncs = 0.5;
-    options.faults.disk_full_per_minute = 2;
-    options.faults.master_deaths_per_minute = 2;
-    options.master_restart = std::chrono::seconds(5);
-  });
-  CHECK(all.failed == 0);
-  CHECK(all.master_deaths > 0);
-}
-
-TEST_CASE("workers that lie waste time, and no picture is wrong") {
-  const SimulationReport all = expect_only("lies", 100, [](SimulationOptions& options) {
-    options.faults.lies = 0.5;
-    options.faults.breaks_per_minute = 2;
-    options.faults.master_deaths_per_minute = 1;
-    options.master_restart = std::chrono::seconds(5);
-  });
-  CHECK(all.retries > 0);
-}
-
-TEST_CASE("workers that were in another cluster forget what is of that") {
-  const SimulationReport all = expect_only("other clusters", 50, [](SimulationOptions& options) {
-    options.cancelled = 0;
-    options.deleted = 0;
-    options.faults.from_elsewhere = 1;
-  });
-  CHECK(all.retries == 0);
-  CHECK(all.adopted == 0);
-}
-
-// --- renderings that are wrong ---------------------------------------------------------
-
-/// Many workers render much, so that there is much to compare.
-void be_many(SimulationOptions& options) {
-  options.workers = 8;
-  options.parallel = 300;
-  options.cancelled = 0;
-  options.deleted = 0;
-}
-
-TEST_CASE("noise is hardly ever doubted") {
-  for (std::uint64_t seed = 1; seed <= about(50); ++seed) {
-    SimulationOptions options = calm(seed);
-    be_many(options);
-    const SimulationReport report = expect_promises_kept(options);
-    CHECK(report.finished == 6);
-    CHECK(report.retries == 0);
-    CHECK(100 * report.doubts < report.tasks);
-  }
-}
-
-TEST_CASE("what is right and looks otherwise is rendered again, and counts") {
-  std::uint64_t doubts = 0;
-  for (std::uint64_t seed = 1; seed <= about(50); ++seed) {
-    SimulationOptions options = calm(seed);
-    be_many(options);
-    options.fireflies = 0.003;
-    const SimulationReport report = expect_promises_kept(options);
-    CHECK(report.finished == 6);
-    doubts += report.doubts;
-  }
-  CHECK(doubts > about(50));
-}
-
-TEST_CASE("renderings that are wrong now and then are found out") {
-  const SimulationReport all = expect_only("wrong renderings", 50, [](SimulationOptions& options) {
-    be_many(options);
-    options.faults.renders_wrong = 0.02;
-  });
-  CHECK(all.failed == 0);
-  CHECK(all.doubts > all.faults);
-  CHECK(50 * all.wrong_shares < all.faults);
-}
-
-TEST_CASE("what bad hosts render is found out, but for what came first") {
-  const SimulationReport all = expect_only("bad hosts", 50, [](SimulationOptions& options) {
-    be_many(options);
-    options.workers = 16;
-    options.hosts = 8;
-    options.faults.bad_hosts = 0.15;
-  });
-  CHECK(all.failed == 0);
-  CHECK(all.doubts > all.faults);
-  CHECK(2 * all.wrong_shares < all.faults);
 }
 
 // --- large ones ------------------------------------------------------------------------
