@@ -1,7 +1,9 @@
 #include "testing/simulated_inspector.h"
 
 #include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "testing/text.h"
@@ -74,7 +76,7 @@ void SimulatedInspector::see(const TaskCounted& counted, const State& state, boo
   const bool first = siblings == nullptr || siblings->compared() == 0;
   const bool compares = counted.means && !task->finish;
   if (first && compares) {
-    notes.first.push_back({counted.task, task->shares, wrong});
+    notes.first.push_back({counted.task, counted.worker, task->shares, wrong});
     touched_.insert(task->execution);
   }
   // Who lies may not have rendered it yet.
@@ -109,9 +111,19 @@ void SimulatedInspector::step_is_done(const State& state) {
 }
 
 void SimulatedInspector::judge_first(Notes& notes, const Execution& execution) {
-  const auto wrong = std::count_if(notes.first.begin(), notes.first.end(),
-                                   [](const First& first) { return first.wrong; });
-  if (2 * static_cast<std::size_t>(wrong) >= notes.first.size()) {
+  std::map<WorkerId, std::pair<double, double>> made;  // that are right, that are wrong
+  for (const First& first : notes.first) {
+    auto& [right, wrong] = made[first.worker];
+    (first.wrong ? wrong : right) += 1;
+  }
+  std::size_t sure = 0;
+  double votes_for_right = 0;
+  for (const auto& [worker, counts] : made) {
+    const auto [right, wrong] = counts;
+    if (right >= 2) ++sure;
+    votes_for_right += right / (right + wrong);
+  }
+  if (sure < 3 || 2 * votes_for_right <= static_cast<double>(made.size())) {
     mislead(notes);
   } else if (execution.ledger && !notes.misled && world_.options.fireflies == 0) {
     for (const First& first : notes.first) {

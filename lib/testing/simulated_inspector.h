@@ -4,15 +4,16 @@
 // A wrong rendering may be counted only
 //
 //   - among the first ones of its execution (in this life of the master), when there is
-//     nothing to compare with. If less than half of those were wrong, the wrong ones of
-//     them are taken back when the others are known, but for those that were merged;
+//     nothing to compare with. If three workers made two or more each that are right, and
+//     more than half of all is right, each worker weighed alike, the wrong ones are taken
+//     back when the others are known, but for those that were merged;
 //   - as a whole picture, made in one piece;
 //   - because its worker reported it when it joined;
 //   - after it was doubted, where no other host could render it again;
 //   - while Siblings::kMostDoubts are in doubt;
-//   - when the core is misled: half of the first ones or more were wrong, or one of the
-//     last three cases has gone into what others are compared with; or where renderings
-//     that are right look otherwise (fireflies).
+//   - when the core is misled: too few of the first ones were right, or one of the last
+//     three cases has gone into what others are compared with; or where renderings that
+//     are right look otherwise (fireflies).
 //
 // Everywhere: what is doubted goes to another host as long as one could take it, and
 // who rendered nothing wrongly and did not fail is not set aside, unless the core is
@@ -46,6 +47,7 @@ class SimulatedInspector {
  private:
   struct First {
     TaskId task{};
+    WorkerId worker{};
     ShareRange shares;
     bool wrong = false;
   };

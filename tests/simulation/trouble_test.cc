@@ -86,7 +86,7 @@ TEST_CASE("a disk that is slow, and full at times") {
     options.faults.disk_full_per_minute = 2;
   });
   CHECK(all.failed == 0);
-  CHECK(all.retries == 0);
+  CHECK(all.retries <= all.doubts);
 }
 
 TEST_CASE("a bad disk under a master that dies") {
@@ -117,7 +117,7 @@ TEST_CASE("workers that were in another cluster forget what is of that") {
     options.deleted = 0;
     options.faults.from_elsewhere = 1;
   });
-  CHECK(all.retries == 0);
+  CHECK(all.retries <= all.doubts);
   CHECK(all.adopted == 0);
 }
 
@@ -137,7 +137,7 @@ TEST_CASE("noise is hardly ever doubted") {
     be_many(options);
     const SimulationReport report = expect_promises_kept(options);
     CHECK(report.finished == 6);
-    CHECK(report.retries == 0);
+    CHECK(report.retries <= report.doubts);
     CHECK(100 * report.doubts < report.tasks);
   }
 }
@@ -195,7 +195,7 @@ TEST_CASE("a master starts the workers that its manager wants, and no others") {
     const SimulationReport report = expect_promises_kept(options);
     CHECK(report.finished == 6);
     CHECK(report.instances_started == 3);
-    CHECK(report.retries == 0);
+    CHECK(report.retries <= report.doubts);
   }
 }
 
