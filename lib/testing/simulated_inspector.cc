@@ -79,6 +79,7 @@ void SimulatedInspector::see(const TaskCounted& counted, const State& state, boo
     notes.first.push_back({counted.task, counted.worker, task->shares, wrong});
     touched_.insert(task->execution);
   }
+  if (!first) weigh_first(notes);
   // Who lies may not have rendered it yet.
   if (!answered) excused_.insert(counted.task);
   if (!wrong) return;
@@ -110,7 +111,8 @@ void SimulatedInspector::step_is_done(const State& state) {
   touched_.clear();
 }
 
-void SimulatedInspector::judge_first(Notes& notes, const Execution& execution) {
+/// The core has just compared them.
+void SimulatedInspector::weigh_first(Notes& notes) {
   std::map<WorkerId, std::pair<double, double>> made;  // that are right, that are wrong
   for (const First& first : notes.first) {
     auto& [right, wrong] = made[first.worker];
@@ -123,9 +125,14 @@ void SimulatedInspector::judge_first(Notes& notes, const Execution& execution) {
     if (right >= 2) ++sure;
     votes_for_right += right / (right + wrong);
   }
-  if (sure < 3 || 2 * votes_for_right <= static_cast<double>(made.size())) {
+  if (!made.empty() && (sure < 3 || 2 * votes_for_right <= static_cast<double>(made.size()))) {
     mislead(notes);
-  } else if (execution.ledger && !notes.misled && world_.options.fireflies == 0) {
+  }
+}
+
+void SimulatedInspector::judge_first(Notes& notes, const Execution& execution) {
+  weigh_first(notes);
+  if (execution.ledger && !notes.misled && world_.options.fireflies == 0) {
     for (const First& first : notes.first) {
       const HeldPartial* held = execution.ledger->partial_of(first.shares.begin);
       if (first.wrong && held != nullptr && held->task == first.task) {

@@ -59,6 +59,7 @@ class SimulatedInspector {
   void see(const core::TaskPlaced& placed, const core::State& state);
   void see(const core::TaskCounted& counted, const core::State& state, bool answered);
   void see(const core::WorkerSetAside& aside, const core::State& state);
+  void weigh_first(Notes& notes);
   void judge_first(Notes& notes, const core::Execution& execution);
   void mislead(Notes& notes);
 
