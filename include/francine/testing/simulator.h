@@ -5,8 +5,9 @@
 //     auto report = francine::testing::run_simulation(options);
 //     if (!report.broken.empty()) std::puts(report.broken.c_str());
 //
-// The master's real core and a real scheduler (yours, or `queue`) drive simulated
-// workers, links, clients and a picture store. Nothing sleeps and nothing is
+// The master's real core, a real scheduler (yours, or `queue`) and, if you like, a real
+// instance manager under the real instance keeper drive simulated workers, instances,
+// links, clients and a picture store. Nothing sleeps and nothing is
 // rendered: a simulated day takes seconds. Instead of an image, each simulated
 // partial carries the very tree of shares that it was made of, so that the
 // promises are checked from outside, by other means than the core's own ledger:
@@ -24,14 +25,19 @@
 //     of its execution (less than half of which are then taken back when they look unlike
 //     the others, if they are not merged yet), as a whole picture in one piece, when its
 //     worker had it already as it joined, when no other host is there to ask, or when too
-//     many that are wrong came before it or are in doubt at a time. What is doubted is
+//     many that are wrong came before it or are in doubt at a time (in full in
+//     lib/testing/simulated_inspector.h). What is doubted is
 //     rendered again by another host if there is one, and who did nothing wrong is not
 //     set aside;
 //   - a worker is never given more tasks than it has slots, by whichever master;
 //   - every request of a client is answered at most once, and exactly once unless the
 //     master died;
 //   - when the sessions are deleted, nothing is left on any worker nor in the core;
-//   - the facts alone rebuild the same state, in each life of the master.
+//   - the facts alone rebuild the same state, in each life of the master;
+//   - with an instance manager, there are never more instances that nobody has asked to
+//     end than it wants, whichever a master that died left behind; no id is given twice;
+//     once faults cease there are as many as it wants, each with a worker that is part of
+//     the cluster; and when it wants none, none is left.
 //
 // What is simulated. A link keeps the order of its messages and delivers each at
 // most once; messages of different links overtake each other, by random delays. A
@@ -45,8 +51,8 @@
 // is of unrecorded sessions, whose ids a restarted master may give again), and dials
 // again, soon and then less often, with a report of it all. Answers after that report
 // wait until the master welcomes it. Without a master for `orphan_time` it ends. A
-// worker that dies forgets everything and begins again under its name, as another life
-// of it. One that was in another cluster forgets what is of that when it is welcome.
+// worker that dies forgets everything; one that begins again under its name is another
+// life of it. One that was in another cluster forgets what is of that when it is welcome.
 // A worker that lies reports what it does not keep, or not what it does, in other
 // sizes, for other shares, twice, and tasks that there never were.
 //
@@ -55,6 +61,13 @@
 // whoever renders them. Wrong ones are far brighter or darker. Those of a worker that is
 // wrong now and then differ each time; a bad host is wrong in one way, so that its workers
 // agree. With fireflies, what is right looks wrong at times, wherever it is rendered.
+//
+// With an instance manager the master starts its workers. An instance runs after up to
+// 10 s, if it can be run; its worker joins, unless it is a zombie, and is not begun again
+// when it has died. The end of an instance is told to the master, if there is one. Who is
+// asked to end does within 5 s. Instances outlive their master; the next one finds all
+// that have not ended. Without an instance manager workers begin by themselves, and one
+// that died does so again, under its name.
 //
 // Partials are fetched between workers, and pictures by the master, past the links:
 // that fails when the holder is gone or cut off, or by chance. A cancelled task holds
@@ -72,9 +85,9 @@
 //
 // Determinism: everything is drawn from `seed`; the same options give the same
 // report, and the same trace, on every machine of one standard library. A custom
-// scheduler must be deterministic for that, too.
+// scheduler or instance manager must be deterministic for that, too.
 //
-// Thread safety: pure functions; a scheduler or trace that is shared must allow it.
+// Thread safety: pure functions; a scheduler, manager or trace that is shared must allow it.
 
 #ifndef FRANCINE_TESTING_SIMULATOR_H
 #define FRANCINE_TESTING_SIMULATOR_H
@@ -155,9 +168,9 @@ struct SimulationOptions {
 
   /// Empty: `queue`.
   std::shared_ptr<Scheduler> scheduler;
-  /// The master starts as many workers as it wants, which shall be the same number as long
-  /// as the load is (e.g. make_static_instance_manager()), and not none while there is work.
-  /// Empty: `workers` of them begin by themselves.
+  /// The master starts as many workers as it wants, e.g. make_static_instance_manager(4).
+  /// After fault_time that must be the same number for the same load, and not 0 while there
+  /// is work. Empty: `workers` of them begin by themselves.
   std::shared_ptr<InstanceManager> instance_manager;
   /// The invariants of the core are checked in every n-th turn of its loop; 0: only
   /// at the end. A check takes time in proportion to everything that is there.
