@@ -10,13 +10,18 @@
 #include <map>
 #include <mutex>
 
+#include "net/addresses.h"
+
 namespace francine::net {
 namespace {
 
 using std::chrono::milliseconds;
 
 constexpr std::size_t kMaxRefusal = 4 << 10;
-constexpr std::uint64_t kMaxPutAnswer = 1 << 20;
+constexpr std::uint64_t kMaxRefusalBody = 1 << 20;
+constexpr std::size_t kMaxHeaders = 64;
+constexpr std::size_t kMaxHeaderValue = 4 << 10;
+constexpr curl_off_t kMaxRetryAfter = 24 * 3600;
 constexpr std::uint64_t kMeasuredBytes = 64 << 10;
 constexpr double kNewWeight = 0.3;  ///< of the latest transfer in the moving average
 constexpr long kBufferBytes = 256 << 10;
@@ -61,11 +66,12 @@ class Channel {
 /// One request under way: what its callbacks need.
 struct Transfer {
   std::array<char, CURL_ERROR_SIZE> problem{};  ///< curl's words
-  const HttpCall* call = nullptr;               ///< null: a GET, or the PUT of `source`
+  const HttpCall* call = nullptr;
   const BodySink* sink = nullptr;
-  const BodySource* source = nullptr;
-  std::uint64_t max_bytes = 0;
   CURL* easy = nullptr;
+  bool refuse_inside = false;
+  bool refused_inside = false;  ///< an address; others of the name may have been tried
+  bool head_told = false;
   HttpAnswer answer;
   std::optional<Error> error;  ///< of the sink, the source or a bound
 };
@@ -75,22 +81,63 @@ std::size_t fail(Transfer& transfer, Error error, std::size_t code) {
   return code;
 }
 
+/// A line of the head. A status line begins another answer (after "100 Continue").
+std::size_t on_header(char* data, std::size_t, std::size_t size, void* user) {
+  auto& headers = static_cast<Transfer*>(user)->answer.headers;
+  std::string_view line(data, size);
+  while (!line.empty() && (line.back() == '\r' || line.back() == '\n')) line.remove_suffix(1);
+  if (line.starts_with("HTTP/")) {
+    headers.clear();
+    return size;
+  }
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos || headers.size() >= kMaxHeaders) return size;
+  std::string_view value = line.substr(colon + 1);
+  while (!value.empty() && (value.front() == ' ' || value.front() == '\t')) value.remove_prefix(1);
+  if (value.size() > kMaxHeaderValue) return size;
+  std::string name(line.substr(0, colon));
+  std::ranges::transform(name, name.begin(),
+                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c - 'A' + 'a') : c; });
+  headers.emplace_back(std::move(name), value);
+  return size;
+}
+
+void note_head(Transfer& transfer) {
+  long status = 0;
+  const char* type = nullptr;
+  ::curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+  ::curl_easy_getinfo(transfer.easy, CURLINFO_CONTENT_TYPE, &type);
+  transfer.answer.status = static_cast<int>(status);
+  if (type != nullptr) transfer.answer.content_type = type;
+}
+
+/// Whether the transfer may go on.
+bool tell_head(Transfer& transfer) {
+  if (transfer.head_told) return true;
+  transfer.head_told = true;
+  note_head(transfer);
+  if (!transfer.call->on_head || !transfer.answer.success()) return true;
+  auto told = transfer.call->on_head(transfer.answer);
+  if (!told.ok()) transfer.error = told.error();
+  return told.ok();
+}
+
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
   constexpr std::size_t kStop = CURL_WRITEFUNC_ERROR;
-  long status = 0;
-  ::curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+  if (!tell_head(transfer)) return kStop;
   transfer.answer.bytes += size;
-  if (status < 200 || status >= 300) {
+  if (!transfer.answer.success()) {
     std::string& refusal = transfer.answer.refusal;
     refusal.append(data, std::min(size, kMaxRefusal - std::min(kMaxRefusal, refusal.size())));
-    if (transfer.answer.bytes <= kMaxPutAnswer) return size;
+    if (transfer.answer.bytes <= kMaxRefusalBody) return size;
     return fail(transfer, {ErrorCode::kTooLarge, "A refusal is longer than any should be."}, kStop);
   }
-  if (transfer.answer.bytes > transfer.max_bytes) {
+  const std::uint64_t limit = transfer.call->max_bytes;
+  if (transfer.answer.bytes > limit) {
     return fail(transfer,
                 {ErrorCode::kTooLarge,
-                 "The body is over the limit of " + std::to_string(transfer.max_bytes) + " bytes."},
+                 "The body is over the limit of " + std::to_string(limit) + " bytes."},
                 kStop);
   }
   auto taken = (*transfer.sink)({reinterpret_cast<const std::uint8_t*>(data), size});
@@ -100,13 +147,19 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
 
 std::size_t on_need(char* buffer, std::size_t size, std::size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
-  auto filled = (*transfer.source)({reinterpret_cast<std::uint8_t*>(buffer), size * count});
+  auto filled = transfer.call->source({reinterpret_cast<std::uint8_t*>(buffer), size * count});
   if (!filled.ok()) return fail(transfer, filled.error(), CURL_READFUNC_ABORT);
   return *filled;
 }
 
-/// As libcurl would open it, but not inherited by programs started meanwhile.
-curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
+/// As libcurl would open it, but not inherited by programs started meanwhile, and not to
+/// addresses that are refused.
+curl_socket_t open_socket(void* user, curlsocktype, curl_sockaddr* address) {
+  auto& transfer = *static_cast<Transfer*>(user);
+  if (transfer.refuse_inside && is_inside(address->addr)) {
+    transfer.refused_inside = true;
+    return CURL_SOCKET_BAD;
+  }
   return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -134,20 +187,24 @@ class HttpClient::Impl {
  public:
   explicit Impl(HttpClientOptions options) : options_(std::move(options)) { initialise_once(); }
 
-  Result<HttpAnswer> perform(const std::string& url, const HttpHeaders& headers, Transfer& transfer,
-                             std::optional<std::uint64_t> put_bytes, const std::stop_token& stop) {
-    const std::string endpoint = endpoint_of(url);
+  Result<HttpAnswer> perform(const HttpCall& call, const BodySink& sink,
+                             const std::stop_token& stop) {
+    const std::string endpoint = endpoint_of(call.url);
     if (endpoint.empty()) {
-      return Error{ErrorCode::kInvalidArgument, "Not an http or https URL: " + url + "."};
+      return Error{ErrorCode::kInvalidArgument, "Not an http or https URL: " + call.url + "."};
     }
     auto channel = take(endpoint);
-    const HeaderList list = list_of(headers);
+    const HeaderList list = list_of(call.headers);
+    Transfer transfer;
+    transfer.call = &call;
+    transfer.sink = &sink;
     transfer.easy = channel->easy();
-    prepare(channel->easy(), url, list.get(), transfer, put_bytes);
+    transfer.refuse_inside = options_.refuse_inside;
+    prepare(list.get(), transfer);
     const CURLcode code = run(*channel, stop);
     auto result = conclude(code, endpoint, transfer, stop);
     if (result.ok()) {
-      note_rate(endpoint, channel->easy(), *result, put_bytes.value_or(0));
+      note_rate(endpoint, channel->easy(), *result, call.source_bytes);
       ::curl_easy_reset(channel->easy());
       give_back(endpoint, std::move(channel));
     }
@@ -167,15 +224,16 @@ class HttpClient::Impl {
     std::unique_ptr<Channel> channel;
   };
 
-  void prepare(CURL* easy, const std::string& url, curl_slist* headers, Transfer& transfer,
-               std::optional<std::uint64_t> put_bytes) const {
+  void prepare(curl_slist* headers, Transfer& transfer) const {
+    CURL* const easy = transfer.easy;
     const auto stall_s = std::max<long>(
         1, static_cast<long>(
                std::chrono::duration_cast<std::chrono::seconds>(options_.stall_timeout).count()));
-    ::curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+    ::curl_easy_setopt(easy, CURLOPT_URL, transfer.call->url.c_str());
     ::curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &open_socket);
+    ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
     ::curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     ::curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
@@ -193,21 +251,37 @@ class HttpClient::Impl {
       ::curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
       ::curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);  // else the system's count as well
     }
+    ::curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &on_header);
+    ::curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
     ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &on_body);
     ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-    if (put_bytes) {
+    prepare_method(easy, transfer);
+    if (transfer.call->signing) sign(easy, *transfer.call->signing);
+  }
+
+  static void prepare_method(CURL* easy, Transfer& transfer) {
+    const HttpCall& call = *transfer.call;
+    if (call.method == "PUT") {
       ::curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
       ::curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
-      ::curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*put_bytes));
+      ::curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
+                         static_cast<curl_off_t>(call.source_bytes));
       ::curl_easy_setopt(easy, CURLOPT_READFUNCTION, &on_need);
       ::curl_easy_setopt(easy, CURLOPT_READDATA, &transfer);
-    } else if (transfer.call != nullptr && transfer.call->method == "POST") {
+    } else if (call.method == "POST") {
       ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
-                         static_cast<curl_off_t>(transfer.call->body.size()));
-      ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer.call->body.c_str());
-    } else if (transfer.call != nullptr && transfer.call->method != "GET") {
-      ::curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, transfer.call->method.c_str());
+                         static_cast<curl_off_t>(call.body.size()));
+      ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, call.body.c_str());
+    } else if (call.method != "GET") {
+      ::curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, call.method.c_str());
     }
+  }
+
+  static void sign(CURL* easy, const AwsSigning& signing) {
+    const std::string scope = "aws:amz:" + signing.region + ":s3";
+    ::curl_easy_setopt(easy, CURLOPT_AWS_SIGV4, scope.c_str());
+    ::curl_easy_setopt(easy, CURLOPT_USERNAME, signing.access_key.c_str());
+    ::curl_easy_setopt(easy, CURLOPT_PASSWORD, signing.secret_key.c_str());
   }
 
   /// Until the transfer has ended or `stop` is requested, which wakes it at once.
@@ -236,18 +310,14 @@ class HttpClient::Impl {
 
   static Result<HttpAnswer> conclude(CURLcode code, const std::string& endpoint, Transfer& transfer,
                                      const std::stop_token& stop) {
+    if (code == CURLE_OK) tell_head(transfer);  // of an empty body
     if (transfer.error) return std::move(*transfer.error);
-    if (code == CURLE_OK) {
-      long status = 0;
-      const char* type = nullptr;
-      ::curl_easy_getinfo(transfer.easy, CURLINFO_RESPONSE_CODE, &status);
-      ::curl_easy_getinfo(transfer.easy, CURLINFO_CONTENT_TYPE, &type);
-      transfer.answer.status = static_cast<int>(status);
-      if (type != nullptr) transfer.answer.content_type = type;
-      return std::move(transfer.answer);
-    }
+    if (code == CURLE_OK) return finished(transfer);
     if (stop.stop_requested()) {
       return Error{ErrorCode::kCancelled, "The transfer with " + endpoint + " was cancelled."};
+    }
+    if (transfer.refused_inside && code == CURLE_COULDNT_CONNECT) {
+      return Error{ErrorCode::kForbidden, endpoint + " is an address inside, which is refused."};
     }
     const bool wrong = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
     std::string why = ::curl_easy_strerror(code);
@@ -256,6 +326,17 @@ class HttpClient::Impl {
     if (!problem.empty() && problem != why) why.append(" (").append(problem).append(")");
     return Error{wrong ? ErrorCode::kInvalidArgument : ErrorCode::kUnavailable,
                  "The transfer with " + endpoint + " failed: " + why + "."};
+  }
+
+  static HttpAnswer finished(Transfer& transfer) {
+    curl_off_t retry_after_s = 0;
+    const char* redirect = nullptr;
+    ::curl_easy_getinfo(transfer.easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    ::curl_easy_getinfo(transfer.easy, CURLINFO_REDIRECT_URL, &redirect);
+    transfer.answer.retry_after_s =
+        static_cast<std::uint32_t>(std::clamp<curl_off_t>(retry_after_s, 0, kMaxRetryAfter));
+    if (redirect != nullptr) transfer.answer.redirect_url = redirect;
+    return std::move(transfer.answer);
   }
 
   std::unique_ptr<Channel> take(const std::string& endpoint) {
@@ -318,39 +399,40 @@ class HttpClient::Impl {
   std::map<std::string, double> rates_;
 };
 
+std::string_view HttpAnswer::header(std::string_view name) const {
+  const auto found = std::ranges::find(
+      headers, name, [](const auto& header) -> std::string_view { return header.first; });
+  return found == headers.end() ? std::string_view{} : found->second;
+}
+
 HttpClient::HttpClient(HttpClientOptions options)
     : impl_(std::make_unique<Impl>(std::move(options))) {}
 HttpClient::~HttpClient() = default;
 
 Result<HttpAnswer> HttpClient::request(const HttpCall& call, const BodySink& sink,
                                        std::stop_token stop) {
-  if (call.method != "GET" && call.method != "POST" && call.method != "DELETE") {
+  if (call.method != "GET" && call.method != "POST" && call.method != "PUT" &&
+      call.method != "DELETE") {
     return Error{ErrorCode::kInvalidArgument, "Not a method of requests: " + call.method + "."};
   }
-  Transfer transfer;
-  transfer.call = &call;
-  transfer.sink = &sink;
-  transfer.max_bytes = call.max_bytes;
-  return impl_->perform(call.url, call.headers, transfer, std::nullopt, stop);
+  return impl_->perform(call, sink, stop);
 }
 
 Result<HttpAnswer> HttpClient::get(const std::string& url, const HttpHeaders& headers,
                                    const BodySink& sink, std::uint64_t max_bytes,
                                    std::stop_token stop) {
-  Transfer transfer;
-  transfer.sink = &sink;
-  transfer.max_bytes = max_bytes;
-  return impl_->perform(url, headers, transfer, std::nullopt, stop);
+  return request({.url = url, .headers = headers, .max_bytes = max_bytes}, sink, stop);
 }
 
 Result<HttpAnswer> HttpClient::put(const std::string& url, const HttpHeaders& headers,
                                    const BodySource& source, std::uint64_t size_bytes,
                                    const BodySink& sink, std::stop_token stop) {
-  Transfer transfer;
-  transfer.sink = &sink;
-  transfer.source = &source;
-  transfer.max_bytes = kMaxPutAnswer;
-  return impl_->perform(url, headers, transfer, size_bytes, stop);
+  return request({.method = "PUT",
+                  .url = url,
+                  .headers = headers,
+                  .source = source,
+                  .source_bytes = size_bytes},
+                 sink, stop);
 }
 
 std::optional<double> HttpClient::bytes_per_second(std::string_view endpoint) const {

@@ -40,6 +40,13 @@ struct Fixture {
       response.headers.emplace_back("Location", "/text");
       return response;
     });
+    server.route("GET", "/busy", [](HttpRequest&) {
+      HttpResponse response;
+      response.status = 503;
+      response.headers.emplace_back("Retry-After", "7");
+      return response;
+    });
+    server.route("GET", "/empty", [](HttpRequest&) { return HttpResponse(); });
     server.route("GET", "/torn", [](HttpRequest&) {
       HttpResponse response;
       response.stream_bytes = 100;
@@ -306,6 +313,67 @@ TEST_CASE("many threads share a client") {
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(good == 240);
+}
+
+TEST_CASE("an answer brings its headers, where it leads and when to come again") {
+  Fixture f;
+  const auto moved = f.client.get(f.base + "/moved?q=1", {}, f.gather(), 100);
+  REQUIRE(moved.ok());
+  CHECK(moved->status == 302);
+  CHECK(moved->header("location") == "/text");
+  CHECK(moved->header("nothing").empty());
+  CHECK(moved->redirect_url == f.base + "/text");
+  CHECK(moved->retry_after_s == 0);
+  const auto busy = f.client.get(f.base + "/busy", {}, f.gather(), 100);
+  REQUIRE(busy.ok());
+  CHECK(busy->retry_after_s == 7);
+  CHECK(busy->redirect_url.empty());
+}
+
+TEST_CASE("the head is told before the body, once, and may end the transfer") {
+  Fixture f;
+  std::vector<std::string> told;
+  HttpCall call = {.url = f.base + "/text", .headers = {{"X-Token", "t"}}};
+  call.on_head = [&](const HttpAnswer& head) -> Result<void> {
+    told.push_back(std::to_string(head.status) + " " + head.content_type + " " + f.body);
+    return {};
+  };
+  REQUIRE(f.client.request(call, f.gather()).ok());
+  CHECK(told == std::vector<std::string>{"200 text/plain "});
+  CHECK(f.body == "token t");
+
+  call.url = f.base + "/refused";  // not of answers without a body that counts
+  REQUIRE(f.client.request(call, f.gather()).ok());
+  CHECK(told.size() == 1);
+
+  call.url = f.base + "/empty";
+  REQUIRE(f.client.request(call, f.gather()).ok());
+  CHECK(told.size() == 2);
+
+  for (const char* path : {"/text", "/empty"}) {
+    f.body.clear();
+    call.url = f.base + path;
+    call.on_head = [](const HttpAnswer&) -> Result<void> {
+      return Error{ErrorCode::kConflict, "not this one"};
+    };
+    const auto refused = f.client.request(call, f.gather());
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().code == ErrorCode::kConflict);
+    CHECK(f.body.empty());
+  }
+}
+
+TEST_CASE("addresses inside are refused when that is asked for, however they are written") {
+  Fixture f;
+  HttpClient guarded({.refuse_inside = true});
+  const std::string port = ":" + std::to_string(f.server.port()) + "/text";
+  for (const char* host : {"127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433",
+                           "[::ffff:127.0.0.1]", "0.0.0.0"}) {
+    const auto answer = guarded.get("http://" + std::string(host) + port, {}, f.gather(), 100);
+    REQUIRE_FALSE(answer.ok());
+    CHECK_MESSAGE(answer.error().code == ErrorCode::kForbidden, answer.error().message);
+    CHECK(f.client.get("http://" + std::string(host) + port, {}, f.gather(), 100).ok());
+  }
 }
 
 }  // namespace
