@@ -16,7 +16,7 @@ MAX_FUNCTION_LINES = 90
 # Which folders of lib/ a folder may include, besides itself and include/.
 CORE = ["base"]
 PART = ["base", "core", "scheduling", "image"]
-RUNTIME = PART + ["journal", "producers", "resources", "instances", "net"]
+RUNTIME = PART + ["journal", "producers", "resources", "instances", "net", "providers"]
 ARROWS = {
     "base": [],
     "core": CORE,
@@ -27,6 +27,7 @@ ARROWS = {
     "resources": PART,
     "instances": PART,
     "net": PART,
+    "providers": ["base", "net"],
     "runtime": RUNTIME,
     "api": ["base", "net"],
     "testing": RUNTIME + ["runtime"],
