@@ -7,6 +7,10 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include <charconv>
+#include <cstdint>
+#include <system_error>
+
 #include "base/utf8.h"
 
 namespace francine::producers {
@@ -14,25 +18,37 @@ namespace {
 
 // Builds the document and refuses what is nested too deep (later walks over the
 // document are recursive) and strings that are no UTF-8 (the reader takes an escaped low
-// surrogate on its own).
+// surrogate on its own). Numbers are read here: the reader's own way of doing it exactly
+// counts the leading zeros of zero for "0e137", which may be any number.
 class BoundedHandler {
  public:
   explicit BoundedHandler(rapidjson::Document& document) : document_(document) {}
 
   std::string refusal() const {
+    if (number_out_of_range_) return "has a number that is too large or too small";
     if (depth_ <= kMaxJsonDepth) return "has a \\u escape that is half of a surrogate pair";
     return "is nested more than " + std::to_string(kMaxJsonDepth) + " deep";
   }
 
   bool Null() { return document_.Null(); }
   bool Bool(bool value) { return document_.Bool(value); }
-  bool Int(int value) { return document_.Int(value); }
-  bool Uint(unsigned value) { return document_.Uint(value); }
-  bool Int64(std::int64_t value) { return document_.Int64(value); }
-  bool Uint64(std::uint64_t value) { return document_.Uint64(value); }
-  bool Double(double value) { return document_.Double(value); }
-  bool RawNumber(const char* text, rapidjson::SizeType size, bool copy) {
-    return document_.RawNumber(text, size, copy);
+  // With numbers as strings the reader never calls these.
+  bool Int(int) { return false; }
+  bool Uint(unsigned) { return false; }
+  bool Int64(std::int64_t) { return false; }
+  bool Uint64(std::uint64_t) { return false; }
+  bool Double(double) { return false; }
+  bool RawNumber(const char* text, rapidjson::SizeType size, bool) {
+    const char* const end = text + size;
+    std::int64_t integer = 0;
+    if (const auto read = std::from_chars(text, end, integer);
+        read.ptr == end && read.ec == std::errc()) {
+      return document_.Int64(integer);
+    }
+    double number = 0;
+    const auto read = std::from_chars(text, end, number);
+    number_out_of_range_ = read.ptr != end || read.ec != std::errc();
+    return !number_out_of_range_ && document_.Double(number);
   }
   bool String(const char* text, rapidjson::SizeType size, bool copy) {
     return base::is_utf8({text, size}) && document_.String(text, size, copy);
@@ -54,6 +70,7 @@ class BoundedHandler {
  private:
   rapidjson::Document& document_;
   int depth_ = 0;
+  bool number_out_of_range_ = false;
 };
 
 // What Document::Populate calls.
@@ -64,7 +81,7 @@ struct Generator {
 
   bool operator()(rapidjson::Document& document) {
     constexpr unsigned kFlags = rapidjson::kParseIterativeFlag |
-                                rapidjson::kParseFullPrecisionFlag |
+                                rapidjson::kParseNumbersAsStringsFlag |
                                 rapidjson::kParseValidateEncodingFlag;
     rapidjson::MemoryStream memory(text.data(), text.size());
     rapidjson::EncodedInputStream<rapidjson::UTF8<>, rapidjson::MemoryStream> stream(memory);

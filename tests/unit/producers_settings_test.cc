@@ -51,6 +51,19 @@ TEST_CASE("updates replace members and settings are normalised") {
   CHECK(after(R"({"aoDistance":0.1})", R"({"aoDistance":null})") == "{}");
 }
 
+TEST_CASE("numbers are read exactly, however they are written") {
+  CHECK(after("", R"({"width":6.4e1,"height":8e0})") == R"({"width":64,"height":8})");
+  CHECK(after("", R"({"camera":{"eye":[0e137,-0,1e-300]}})") ==
+        R"({"camera":{"eye":[0.0,0.0,1e-300]}})");
+  CHECK(parse_ao_settings(R"({"aoDistance":0.30000000000000004})", "it")->ao_distance ==
+        0.30000000000000004);
+  for (const char* number : {"1e999", "-1e999", "1e-999"}) {
+    const auto refused = apply_ao_update("", R"({"aoDistance":)" + std::string(number) + "}");
+    REQUIRE_FALSE(refused.ok());
+    CHECK(refused.error().message.find("too ") != std::string::npos);
+  }
+}
+
 TEST_CASE("the camera is set member by member, also in the original's way") {
   const std::string set =
       after("", R"({"camera":{"eye":[0,1,2],"lookat":[0,0,0],"up":[0,1,0],"fov":45}})");
