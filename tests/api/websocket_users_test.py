@@ -9,7 +9,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 from harness import connect, fewer, read_until_closed, wait_until
-from websocket_client import ENDLESS, SMALL, Client, WebSocketTest, steps, websockets
+from websocket_client import DEADLINE, ENDLESS, SMALL, Client, WebSocketTest, steps, websockets
 
 USERS = {"anna": "anna's password", "bert": "bert's password", "root": "the admin's"}
 
@@ -155,18 +155,23 @@ class Bounds(WebSocketTest):
     async def test_of_incomplete_messages_together(self):
         master = self.server("--max-inbound-bytes", "100000", "--max-body-bytes", "90000",
                              workers=1, instance_type="in_process")
-        begun = [asyncio.Event(), asyncio.Event()]
         end = asyncio.Event()
 
-        async def pieces(size, sent):
-            yield '{"command": "info", "padding": "' + "x" * size
-            sent.set()
-            await end.wait()
-            yield '"}'
+        async def begin(client, size):
+            begun = asyncio.Event()
+
+            async def pieces():
+                yield '{"command": "info", "padding": "' + "x" * size
+                begun.set()
+                await end.wait()
+                yield '"}'
+            sending.append(asyncio.create_task(client.socket.send(pieces())))
+            await asyncio.wait_for(begun.wait(), DEADLINE)
+        sending = []
         async with Client(master) as large, Client(master) as small:
-            sending = [asyncio.create_task(client.socket.send(pieces(size, sent)))
-                       for client, size, sent in ((large, 80_000, begun[0]),
-                                                  (small, 60_000, begun[1]))]
+            await begin(large, 80_000)
+            await asyncio.wait_for(await large.socket.ping(), DEADLINE)  # all of it is there
+            await begin(small, 60_000)
             self.assertEqual(await large.read_close(), 1013)
             end.set()
             self.assertIn("instanceType", await small.read())
