@@ -36,6 +36,8 @@ class Delivery {
   /// some already; that is skipped).
   Result<void> begin(const ResourceHead& head, std::uint64_t first);
   Result<void> take(std::span<const std::uint8_t> piece);
+  /// Whether everything that there is was delivered, as far as is known.
+  bool complete() const { return begun_ && size_ == position_; }
   /// The answer has ended in order: whether everything was delivered. False: go on.
   bool end();
 

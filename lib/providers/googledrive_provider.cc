@@ -114,7 +114,7 @@ class DriveSource final : public HttpSource {
 
   std::optional<Failure> confirm(const Fetched& fetched, bool whole) override {
     DriveFile now;
-    if (auto failure = read_file(now)) return Failure{failure->error};
+    if (auto failure = read_file(now)) return failure;
     if (now.version != fetched.version) {
       return Failure{{ErrorCode::kConflict, "it was changed while it was fetched"}};
     }

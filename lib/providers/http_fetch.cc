@@ -89,6 +89,7 @@ class HttpFetch {
     if (auto failure = source_.prepare(credentials_, delivery_.version(), range, call)) {
       return failure;
     }
+    if (delivery_.complete()) return concluded();  // only confirming it had failed
     if (range) {
       call.headers.emplace_back("Range", "bytes=" + std::to_string(delivery_.position()) + "-");
     }
@@ -146,7 +147,10 @@ class HttpFetch {
   /// Of 416: is there nothing left behind the byte that we asked for?
   std::optional<Failure> outside(const net::HttpAnswer& answer) {
     const auto range = read_content_range(answer.header("content-range"));
-    if (!range || range->total != delivery_.position()) {
+    if (!range || !range->total) {
+      return Failure{{ErrorCode::kUnavailable, "the answer is 416, and does not tell the size"}};
+    }
+    if (range->total != delivery_.position()) {
       return Failure{{ErrorCode::kConflict, "it has become shorter since it was first fetched"}};
     }
     const ResourceHead head{.size_bytes = range->total, .version = source_.version(answer)};

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <string>
+#include <utility>
 
 #include "base/utf8.h"
 #include "providers/descriptions.h"
@@ -22,7 +23,7 @@ Error unknown(std::string_view name, std::string_view field) {
     message += i + 1 == kProviders.size() ? " or " : ", ";
     message += kProviders[i]->name;
   }
-  return {ErrorCode::kInvalidArgument, message + "."};
+  return {ErrorCode::kInvalidArgument, std::move(message)};
 }
 
 }  // namespace
@@ -53,7 +54,7 @@ Result<ResourceProvider*> Providers::find(std::string_view name, std::string_vie
     return Error{ErrorCode::kInvalidArgument,
                  std::string(field) + " \"" + std::string(name) +
                      "\" is not configured on this farm; its administrator sets " +
-                     std::string(kProviders[i]->configuration) + "."};
+                     std::string(kProviders[i]->configuration)};
   }
   return unknown(name, field);
 }

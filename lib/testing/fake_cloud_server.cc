@@ -229,6 +229,7 @@ HttpResponse FakeCloudServer::content(const HttpRequest& request, const FakeCont
     const std::lock_guard lock(mutex_);
     faults.ignore_ranges = faults_.ignore_ranges;
     faults.after_bytes = faults_.after_bytes;
+    faults.bytes_per_second = faults_.bytes_per_second;
     if (use_up(faults_.torn)) {
       faults.torn = 1;
     } else if (use_up(faults_.stalled)) {
@@ -269,15 +270,26 @@ HttpResponse FakeCloudServer::content(const HttpRequest& request, const FakeCont
 
 bool FakeCloudServer::send(const net::HttpSink& sink, std::string_view bytes,
                            const CloudFaults& faults) {
-  constexpr std::size_t kPiece = 64 << 10;
+  constexpr std::uint64_t kPiece = 64 << 10;
+  constexpr std::uint64_t kPiecesPerSecond = 20;
+  const std::uint64_t rate = faults.bytes_per_second;
+  const std::uint64_t size =
+      rate == 0 ? kPiece : std::clamp<std::uint64_t>(rate / kPiecesPerSecond, 1, kPiece);
   const bool partly = faults.torn > 0 || faults.stalled > 0;
   if (partly) bytes = bytes.substr(0, faults.after_bytes);
   while (!bytes.empty()) {
-    const std::string_view piece = bytes.substr(0, kPiece);
-    if (!sink(piece)) return false;
-    const std::lock_guard lock(mutex_);
-    counts_.content_bytes += piece.size();
+    const std::string_view piece = bytes.substr(0, size);
     bytes.remove_prefix(piece.size());
+    {
+      // Before the client has them: it may look at once.
+      const std::lock_guard lock(mutex_);
+      counts_.content_bytes += piece.size();
+    }
+    if (!sink(piece)) return false;
+    if (rate == 0) continue;
+    std::unique_lock lock(mutex_);
+    const std::chrono::microseconds pause(piece.size() * 1'000'000 / rate);
+    if (closing_changed_.wait_for(lock, pause, [this] { return closing_; })) return false;
   }
   if (faults.stalled > 0) {
     std::unique_lock lock(mutex_);

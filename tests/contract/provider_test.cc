@@ -348,6 +348,26 @@ TEST_CASE("throttling and errors of the service are waited for, a bounded number
   });
 }
 
+TEST_CASE("a service that falls silent, or is too slow, is left and asked again") {
+  for_each_service([](const ProviderDescription& description) {
+    TransferLimits limits = testing::quick_limits();
+    limits.stall_timeout = std::chrono::seconds(1);
+    limits.min_bytes_per_second = 100'000;
+    limits.retries.most = 1;
+    Tried tried(description, limits);
+    const std::string bytes = some_bytes(300'000);
+    const Fields fields = tried.trial->put("a.obj", bytes);
+    tried.trial->set_faults({.stalled = 1, .after_bytes = 200'000});
+    const auto fetched = tried.fetch(fields);
+    REQUIRE_MESSAGE(fetched.ok(), fetched.error().message);
+    CHECK(tried.got == bytes);
+    if (description.name != "http") return;  // enough, since it takes its time
+    tried.trial->set_faults({.bytes_per_second = 10'000});
+    tried.check_error(tried.fetch(fields), ErrorCode::kUnavailable, fields);
+    CHECK(bytes.starts_with(tried.got));
+  });
+}
+
 TEST_CASE("a wait that the service asks for is kept, or told when it is too long") {
   for_each_service([](const ProviderDescription& description) {
     Tried tried(description);

@@ -19,6 +19,8 @@ using providers::Credentials;
 using providers::Fields;
 using providers::ProviderOptions;
 
+std::string quoted(const std::string& text) { return std::string("\"").append(text).append("\""); }
+
 ProviderOptions quick_options() {
   ProviderOptions options;
   options.limits = quick_limits();
@@ -70,7 +72,7 @@ class HttpTrial final : public ProviderTrial {
     const std::string bytes = files_[name];
     return server_.content(request,
                            {.bytes = bytes,
-                            .headers = {{"ETag", "\"" + base::sha256_hex(bytes) + "\""}},
+                            .headers = {{"ETag", quoted(base::sha256_hex(bytes))}},
                             .change = [this, name, bytes] { put(name, bytes + "changed"); }});
   }
 

@@ -104,6 +104,39 @@ TEST_CASE("dropbox and googledrive: a token that expires under way is renewed wh
   check(*make(drive), drive);
 }
 
+TEST_CASE("googledrive: what was fetched is confirmed, also when that has to be tried again") {
+  FakeGoogleDrive drive;
+  const auto provider = make(drive);
+  const std::string id = drive.add("/a.obj", "bytes");
+  unsigned renewals = 0;
+  std::string got;
+  FetchRequest request;
+  request.fields = {{"id", id}};
+  request.credentials.key = drive.access_token();
+  request.renew = [&](const std::stop_token&) -> Result<Credentials> {
+    ++renewals;
+    return Credentials{.key = drive.access_token(), .secret = {}};
+  };
+  const auto fetch_while = [&](auto happens) {
+    got.clear();
+    return provider->fetch(request,
+                           [&](std::span<const std::uint8_t> piece) -> Result<void> {
+                             got.append(piece.begin(), piece.end());
+                             happens();
+                             return {};
+                           },
+                           {});
+  };
+  REQUIRE(fetch_while([&] { drive.expire_access_tokens(); }).ok());
+  CHECK(got == "bytes");
+  CHECK(renewals == 1);
+  CHECK(drive.counts().content_requests == 1);
+
+  const auto changed = fetch_while([&] { drive.change(id, "other bytes"); });
+  REQUIRE_FALSE(changed.ok());
+  CHECK(changed.error().code == ErrorCode::kConflict);
+}
+
 TEST_CASE("googledrive: ids, shared drives, and names that several files have") {
   FakeGoogleDrive drive;
   const auto provider = make(drive);

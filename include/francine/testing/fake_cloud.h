@@ -39,9 +39,10 @@ struct CloudFaults {
   unsigned torn = 0;                ///< the connection breaks after `after_bytes` of the body
   unsigned stalled = 0;             ///< nothing comes after them, until the client goes
   std::uint64_t after_bytes = 0;
-  unsigned corrupted = 0;      ///< one bit of the body is another
-  unsigned change_after = 0;   ///< answers after which the file has other bytes
-  bool ignore_ranges = false;  ///< always the whole, as a 200
+  std::uint64_t bytes_per_second = 0;  ///< of each answer; 0: as fast as it goes
+  unsigned corrupted = 0;              ///< one bit of the body is another
+  unsigned change_after = 0;           ///< answers after which the file has other bytes
+  bool ignore_ranges = false;          ///< always the whole, as a 200
 };
 
 struct CloudCounts {
