@@ -117,8 +117,9 @@ class HttpFetch {
   /// client, as the first URL was.
   static std::optional<Failure> redirect(const std::string& target, net::HttpCall& call) {
     auto url = net::parse_http_url(target);
-    if (!url.ok())
+    if (!url.ok()) {
       return Failure{{ErrorCode::kForbidden, "a redirect leads to what " + url.error().message}};
+    }
     if (call.url.starts_with("https:") && url->scheme != "https") {
       return Failure{{ErrorCode::kForbidden, "a redirect leads from https to http"}};
     }

@@ -26,7 +26,8 @@ class HttpSource {
   virtual ~HttpSource() = default;
 
   /// Before each attempt: completes the request for the bytes, all but its range.
-  /// `version`: what the answer must be of; empty: not known yet. May ask the provider.
+  /// `version`: what the answer must be of; empty: not known yet. `range`: not from the
+  /// first byte. May ask the provider.
   virtual std::optional<Failure> prepare(const Credentials& credentials, const std::string& version,
                                          bool range, net::HttpCall& call) = 0;
   /// The version that a 2xx answer is of.
