@@ -22,13 +22,12 @@
 //     faults as the limits allow; or cancelled, if a client asked for that. Once
 //     faults cease and workers live, the rest finishes within `patience`;
 //   - a rendering that is wrong is counted only where nobody could know: among the first
-//     of its execution (less than half of which are then taken back when they look unlike
-//     the others, if they are not merged yet), as a whole picture in one piece, when its
-//     worker had it already as it joined, when no other host is there to ask, or when too
-//     many that are wrong came before it or are in doubt at a time (in full in
-//     lib/testing/simulated_inspector.h). What is doubted is
-//     rendered again by another host if there is one, and who did nothing wrong is not
-//     set aside;
+//     of its execution (and if enough of these are right, the others are taken back once
+//     they are compared, unless they are merged by then), as a whole picture in one piece,
+//     when its worker had it already as it joined, when no other host is there to ask, or
+//     when too many that are wrong came before it or are in doubt at a time; the exact rule
+//     is in lib/testing/simulated_inspector.h. What is doubted is rendered again by another
+//     host if there is one, and who did nothing wrong is not set aside;
 //   - a worker is never given more tasks than it has slots, by whichever master;
 //   - every request of a client is answered at most once, and exactly once unless the
 //     master died;
