@@ -106,14 +106,20 @@ bool Decision::is_settled(WorkerId id, const Worker& worker, const Task& task,
     if (odd.empty()) act(Note{LogLevel::kInfo, these + what + ": it counts"});
     return true;
   }
-  if (!says_it_again && about.opinions.size() == 1) {
+  const bool first_to_differ = about.opinions.size() == 1;
+  if (!says_it_again && about.opinions.size() < Siblings::kMostOpinions &&
+      (first_to_differ || stands_out)) {
     doubt(id, worker, task, result,
-          "it differs from what worker " + about.opinions[0].worker_name +
-              " made of them; a third one decides");
+          first_to_differ ? "it differs from what worker " + about.opinions[0].worker_name +
+                                " made of them; a third one decides"
+                          : "no two renderings of them agree; another one decides");
     return false;
   }
   // Nobody else can be asked. What one host says twice proves nothing about others.
-  if (odd.empty() || !stands_out) {
+  const auto attempts = execution.attempts.find({task.kind, task.shares.begin});
+  const bool last_chance = attempts != execution.attempts.end() &&
+                           attempts->second.failures + 1 >= state.policy.max_attempts;
+  if (odd.empty() || !stands_out || last_chance) {
     act(Note{LogLevel::kWarning, what + " counts as worker " + worker.spec->name + " made it: " +
                                      (stands_out ? "it looks unlike the others each time"
                                                  : "it differs each time, and this one does not "

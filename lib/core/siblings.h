@@ -56,7 +56,7 @@ struct Unsure {
 /// Shares whose rendering is not believed yet: pending or running, all of them.
 struct Doubt {
   ShareRange shares;
-  std::vector<Opinion> opinions;  ///< 1 or 2, no two of which agree
+  std::vector<Opinion> opinions;  ///< up to kMostOpinions, no two of which agree
 };
 
 /// The machine of an endpoint "http://host:port": "host".
@@ -68,6 +68,8 @@ class Siblings {
   static constexpr std::size_t kFewest = 8;
   /// or so many, whoever made them.
   static constexpr std::size_t kMostFirst = 16;
+  /// So many renderings of the same shares are asked for before one of them must count.
+  static constexpr std::size_t kMostOpinions = 4;
   /// With so many doubts at a time, it is the comparing that is doubtful.
   static constexpr std::size_t kMostDoubts = 64;
 

@@ -83,7 +83,7 @@ void SimulatedInspector::see(const TaskCounted& counted, const State& state, boo
   // Who lies may not have rendered it yet.
   if (!answered) excused_.insert(counted.task);
   if (!wrong) return;
-  const bool may_be = first || task->finish || !answered || notes.misled ||
+  const bool may_be = first || task->finish || !counted.means || notes.misled ||
                       alone_.count(counted.task) != 0 || world_.options.fireflies > 0 ||
                       siblings->doubts().size() >= Siblings::kMostDoubts;
   if (!may_be) {

@@ -8,7 +8,7 @@
 //     more than half of all is right, each worker weighed alike, the wrong ones are taken
 //     back when the others are known, but for those that were merged;
 //   - as a whole picture, made in one piece;
-//   - because its worker reported it when it joined;
+//   - where a worker that lies says nothing of what it looks like;
 //   - after it was doubted, where no other host could render it again;
 //   - while Siblings::kMostDoubts are in doubt;
 //   - when the core is misled: too few of the first ones were right, or one of the last

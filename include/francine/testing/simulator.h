@@ -24,7 +24,7 @@
 //   - a rendering that is wrong is counted only where nobody could know: among the first
 //     of its execution (and if enough of these are right, the others are taken back once
 //     they are compared, unless they are merged by then), as a whole picture in one piece,
-//     when its worker had it already as it joined, when no other host is there to ask, or
+//     when a liar says nothing of what it looks like, when no other host is there, or
 //     when too many that are wrong came before it or are in doubt at a time; the exact rule
 //     is in lib/testing/simulated_inspector.h. What is doubted is rendered again by another
 //     host if there is one, and who did nothing wrong is not set aside;
