@@ -73,7 +73,7 @@ TEST_CASE("a master that is away for longer than its workers wait") {
 
 TEST_CASE("a network that is cut and heals") {
   const SimulationReport all = expect_only("partitions", 50, [](SimulationOptions& options) {
-    options.faults.partitions_per_minute = 1;
+    options.faults.partitions_per_minute = 2;
   });
   CHECK(all.workers_lost > 0);
 }
