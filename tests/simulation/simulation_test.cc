@@ -191,6 +191,7 @@ TEST_CASE("ten thousand workers, and their master dies") {
   options.workers = static_cast<std::uint32_t>(about(10'000));
   options.slots = 1;
   options.executions = 40;
+  options.deleted = 0;  // in a deleted session none can be made
   options.parallel = 1000;
   options.share_time = std::chrono::seconds(10);
   options.arrival_time = std::chrono::seconds(30);
