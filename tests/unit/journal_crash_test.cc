@@ -3,10 +3,12 @@
 //
 // Here the journal's Writer runs without its thread, so that one number names a moment.
 // FRANCINE_CRASH_SEEDS=N tries N outcomes of each cut instead of 3, and 50 N nights of the
-// last kind.
+// last kind. Where everything takes longer (see run_tests.sh) only every n-th operation is
+// tried: all of this happens on one thread, and the memory is the same each time.
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <random>
 #include <set>
@@ -73,6 +75,11 @@ const std::vector<Records>& scenario() {
 std::uint64_t crash_seeds() {
   const char* const wanted = std::getenv("FRANCINE_CRASH_SEEDS");
   return wanted == nullptr ? 3 : std::strtoull(wanted, nullptr, 10);
+}
+
+std::uint64_t stride() {
+  const char* const slowness = std::getenv("FRANCINE_TEST_SLOWNESS");
+  return slowness == nullptr ? 1 : std::max<std::uint64_t>(1, std::strtoull(slowness, nullptr, 10));
 }
 
 Batch batch_of(const Records& records) {
@@ -195,7 +202,7 @@ TEST_CASE("the scenario has what it is for") {
 
 TEST_CASE("the power is cut at every operation") {
   CrashDisk disk;
-  for (std::uint64_t at = 1;; ++at) {
+  for (std::uint64_t at = 1;; at += stride()) {
     disk.set_contents({});
     disk.cut_power_at(at);
     Night night(disk);
@@ -232,7 +239,7 @@ TEST_CASE("the disk is full, read-only or fails, from every operation on") {
     operations = disk.operations();
   }
   for (const Fault fault : {Fault::kFull, Fault::kReadOnly, Fault::kIoError}) {
-    for (std::uint64_t at = 1; at <= operations; ++at) {
+    for (std::uint64_t at = 1; at <= operations; at += stride()) {
       CAPTURE(static_cast<int>(fault));
       CAPTURE(at);
       disk.set_contents({});
@@ -250,7 +257,7 @@ TEST_CASE("the disk is full, read-only or fails, from every operation on") {
 
 TEST_CASE("nights with faults and without power") {
   CrashDisk disk;
-  for (std::uint64_t seed = 1; seed <= 50 * crash_seeds(); ++seed) {
+  for (std::uint64_t seed = 1; seed <= 50 * crash_seeds() / stride(); ++seed) {
     CAPTURE(seed);
     std::mt19937_64 random(seed);
     disk.set_contents({});
