@@ -84,7 +84,8 @@ std::string check_doubts(const Execution& execution, const std::vector<ShareRang
   if (!execution.siblings) return {};
   for (const auto& [first, doubt] : execution.siblings->doubts()) {
     if (first != doubt.shares.begin) return " lists a doubt in a wrong place";
-    if (doubt.opinions.empty() || doubt.opinions.size() > Siblings::kMostOpinions) return " has a doubt of nobody";
+    if (doubt.opinions.empty() || doubt.opinions.size() > Siblings::kMostOpinions)
+      return " has a doubt of nobody";
     if (!execution.ledger->is_pending(doubt.shares) &&
         std::find(runs.begin(), runs.end(), doubt.shares) == runs.end()) {
       return " doubts shares that are not rendered again";

@@ -24,6 +24,8 @@ constexpr double kDeviationOfMedian = 1.4826;
 /// Of the brightest tile: nobody sees such a difference, noise or not.
 constexpr double kInvisible = 1e-3;
 
+bool overlap(ShareRange a, ShareRange b) { return a.begin < b.end && b.begin < a.end; }
+
 using Votes = std::vector<double>;  ///< of each rendering
 
 /// Each worker has one vote.
@@ -173,10 +175,8 @@ const Doubt* Siblings::doubt_about(ShareRange shares) const {
 }
 
 bool Siblings::is_in_doubt(ShareRange shares) const {
-  return std::any_of(doubts_.begin(), doubts_.end(), [&](const auto& doubt) {
-    const ShareRange doubted = doubt.second.shares;
-    return doubted.begin < shares.end && shares.begin < doubted.end;
-  });
+  return std::any_of(doubts_.begin(), doubts_.end(),
+                     [&](const auto& doubt) { return overlap(doubt.second.shares, shares); });
 }
 
 ShareRange Siblings::keep_together(ShareRange run) const {
@@ -199,10 +199,7 @@ void Siblings::doubt(ShareRange shares, Opinion opinion) {
 }
 
 void Siblings::settle(ShareRange shares) {
-  std::erase_if(doubts_, [&](const auto& doubt) {
-    const ShareRange doubted = doubt.second.shares;
-    return doubted.begin < shares.end && shares.begin < doubted.end;
-  });
+  std::erase_if(doubts_, [&](const auto& doubt) { return overlap(doubt.second.shares, shares); });
 }
 
 }  // namespace francine::core
