@@ -72,7 +72,7 @@ void add_counted(Execution& execution, const Task& task, const TaskTimes& times)
 
 /// A rendering of these shares has been counted.
 void compare_later_ones(Execution& execution, ShareRange shares, WorkerId worker,
-                        const std::optional<TileMeans>& means) {
+                        const TileMeansPtr& means) {
   if (execution.siblings) execution.siblings->settle(shares);
   if (!means) return;
   if (!execution.siblings) execution.siblings = std::make_unique<Siblings>();
@@ -399,7 +399,7 @@ void carry_out(State& state, const TaskDoubted& record) {
   worker.last_seen = record.at;
   worker.drops.push_back(record.task);
   add_counted(execution, task, record.times);
-  doubt(execution, task.shares, record.worker, worker, record.means);
+  doubt(execution, task.shares, record.worker, worker, *record.means);
   execution.ledger->give_back(task.shares);
   refresh_produce_work(state, task.execution, execution);
 }
@@ -447,7 +447,7 @@ void carry_out(State& state, const PartialLost& record) {
 
 void carry_out(State& state, const PartialDoubted& record) {
   doubt(state.executions.at(record.execution), record.shares, record.worker,
-        state.workers.at(record.worker), record.means);
+        state.workers.at(record.worker), *record.means);
 }
 
 void carry_out(State& state, const PictureDropped& record) {

@@ -1,6 +1,7 @@
 // Results that are doubted, and where work goes that went wrong before.
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -138,7 +139,7 @@ void Decision::doubt(WorkerId id, const Worker& worker, const Task& task,
                      const TaskFinished& result, const std::string& reason) {
   if (worker.standing == WorkerStanding::kSuspect) hear(id, worker);
   const ExecutionId execution = task.execution;
-  record(TaskDoubted{task.id, id, bounded(result.times), *result.means,
+  record(TaskDoubted{task.id, id, bounded(result.times), result.means,
                      describe(task) + " is in doubt: " + reason, execution, now});
   act(ExecutionChanged{execution});
 }
@@ -158,7 +159,8 @@ void Decision::doubt_misfits(ExecutionId id) {
                                " on is in doubt: " + kUnlike;
     lose_partial(id, misfit.shares, reason);
     if (!execution.ledger) return;
-    record(PartialDoubted{id, misfit.shares, misfit.worker, misfit.means, reason});
+    record(PartialDoubted{id, misfit.shares, misfit.worker,
+                          std::make_shared<const TileMeans>(misfit.means), reason});
     act(ExecutionChanged{id});
   }
 }

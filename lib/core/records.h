@@ -181,7 +181,7 @@ struct TaskCounted {
   TaskTimes times;
   std::uint64_t bytes = 0;
   Timestamp at = 0;
-  std::optional<TileMeans> means = {};  ///< as TaskFinished says
+  TileMeansPtr means = {};  ///< as TaskFinished says
 };
 
 /// The task made a partial that looks unlike its siblings and agrees with no rendering
@@ -190,7 +190,7 @@ struct TaskDoubted {
   TaskId task{};
   WorkerId worker{};
   TaskTimes times;
-  TileMeans means{};
+  TileMeansPtr means;  ///< never null
   std::string reason;
   ExecutionId execution{};  ///< that the task was of
   Timestamp at = 0;
@@ -215,7 +215,7 @@ struct PartialDoubted {
   ExecutionId execution{};
   ShareRange shares;
   WorkerId worker{};
-  TileMeans means{};
+  TileMeansPtr means;  ///< never null
   std::string reason;
 };
 

@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,7 +73,7 @@ struct RunTask {
   /// Endpoints of workers that have the session's files, to be tried before the master,
   /// in order; with the first task of a session that has files.
   std::vector<std::string> sources;
-  std::vector<TaskId> drop;       ///< partials to forget first (see DropPartials)
+  std::vector<TaskId> drop;  ///< partials to forget first (see DropPartials)
 };
 
 /// master -> worker. Stop it if it runs; no answer is expected.
@@ -103,6 +102,9 @@ struct TaskTimes {
 inline constexpr std::size_t kTiles = 16;
 /// The mean of the samples of each tile, row by row.
 using TileMeans = std::array<float, kTiles>;
+/// Held by pointer wherever most of a kind carry none: events and records pass by the
+/// million, and their size is what that costs. Null: no means.
+using TileMeansPtr = std::shared_ptr<const TileMeans>;
 
 /// worker -> master. The task is done; `bytes` is what the worker now keeps under
 /// its id: the partial in memory, or (with `finish`) the encoded picture.
@@ -112,7 +114,7 @@ struct TaskFinished {
   std::uint64_t bytes = 0;
   std::string sha256;  ///< of the encoded picture; empty for partials
   /// Of a rendered partial, for each share of it; of nothing else.
-  std::optional<TileMeans> means = {};
+  TileMeansPtr means = {};
 };
 
 /// worker -> master. The task is not done and nothing is kept.

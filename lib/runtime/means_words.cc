@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 
 #include "base/base64.h"
 
@@ -24,13 +24,14 @@ std::string means_text(const core::TileMeans& means) {
   return base::base64url(std::bit_cast<std::array<std::uint8_t, sizeof(means)>>(means));
 }
 
-core::TileMeans read_means(ParamsReader& in, std::string_view name, const rapidjson::Value* value) {
+core::TileMeansPtr read_means(ParamsReader& in, std::string_view name,
+                              const rapidjson::Value* value) {
   core::TileMeans means{};
   const auto bytes = base::from_base64url(in.text(name, value, kMaxText));
   if (bytes && bytes->size() == sizeof(means)) {
     std::memcpy(means.data(), bytes->data(), sizeof(means));
     if (std::all_of(means.begin(), means.end(), [](float mean) { return std::isfinite(mean); })) {
-      return means;
+      return std::make_shared<const core::TileMeans>(means);
     }
   }
   in.fail(name, "has what is not 16 finite floats in base64url");

@@ -17,7 +17,8 @@ namespace francine::runtime {
 std::string means_text(const core::TileMeans& means);
 /// Of the member `name` of what `in` reads; what is wrong, NaN and infinity included,
 /// is remembered there.
-core::TileMeans read_means(ParamsReader& in, std::string_view name, const rapidjson::Value* value);
+core::TileMeansPtr read_means(ParamsReader& in, std::string_view name,
+                              const rapidjson::Value* value);
 
 }  // namespace francine::runtime
 

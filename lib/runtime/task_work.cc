@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <exception>
+#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -53,7 +54,8 @@ TaskOutcome TaskWork::run(const core::RunTask& task, std::stop_token stop) {
     return outcome;
   }
   if (!task.finish) {
-    if (task.kind == TaskKind::kProduce) outcome.means = image::tile_means(*made);
+    if (task.kind == TaskKind::kProduce)
+      outcome.means = std::make_shared<const core::TileMeans>(image::tile_means(*made));
     outcome.partial = std::make_shared<const image::Partial>(std::move(*made));
     return outcome;
   }

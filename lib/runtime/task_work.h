@@ -29,7 +29,7 @@ struct TaskOutcome {
   std::shared_ptr<const image::Partial> partial;
   std::shared_ptr<const EncodedImage> picture;
   std::string picture_sha256;
-  std::optional<core::TileMeans> means;  ///< of a rendered partial
+  core::TileMeansPtr means;  ///< of a rendered partial
   core::TaskTimes times;
   std::optional<Error> error;
   std::vector<TaskId> missing_inputs;

@@ -93,8 +93,8 @@ std::string_view word_of(LogLevel level) {
 }
 
 Text& operator<<(Text& text, const TileMeans& means) {
-  const bool alike = std::all_of(means.begin(), means.end(),
-                                 [&](float mean) { return mean == means.front(); });
+  const bool alike =
+      std::all_of(means.begin(), means.end(), [&](float mean) { return mean == means.front(); });
   text << "means";
   for (std::size_t tile = 0; tile < (alike ? 1 : kTiles); ++tile) {
     std::array<char, 32> number{};
@@ -225,7 +225,7 @@ void put(Text& text, const TaskCounted& r) {
 
 void put(Text& text, const TaskDoubted& r) {
   text << "TaskDoubted" << r.task << "of" << r.worker << r.times << "at" << r.at;
-  text << r.means;
+  text << *r.means;
   reason_to(text, r.reason);
 }
 
@@ -238,7 +238,7 @@ void put(Text& text, const TaskEnded& r) {
 void put(Text& text, const PartialLost& r) { text << "PartialLost" << r.execution << r.shares; }
 
 void put(Text& text, const PartialDoubted& r) {
-  text << "PartialDoubted" << r.execution << r.shares << "of" << r.worker << r.means;
+  text << "PartialDoubted" << r.execution << r.shares << "of" << r.worker << *r.means;
   reason_to(text, r.reason);
 }
 

@@ -406,7 +406,8 @@ void SimulatedWorker::finish(TaskId id, SimulatedImagePtr image, const TaskTimes
   const auto found = tasks_.find(id);
   const RunTask& run = found->second.run;
   TaskFinished result{id, times, kPartialBytes, run.finish ? fingerprint(*image) : std::string()};
-  if (run.kind == TaskKind::kProduce && !run.finish) result.means = means_of(*image);
+  if (run.kind == TaskKind::kProduce && !run.finish)
+    result.means = std::make_shared<const core::TileMeans>(means_of(*image));
   kept_[id] = {{unanswered(run), result}, std::move(image), false};
   tasks_.erase(found);
   answer(WorkerFinished{{}, std::move(result)}, true);

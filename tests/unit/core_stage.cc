@@ -345,7 +345,9 @@ void Stage::finish(WorkerId worker, TaskId task, const Words& words) {
   TaskFinished result{task, {}, words.number_or("bytes", 100), {}};
   result.times.producing_us = took;
   if (words.named.count("looks") != 0) {
-    result.means.emplace().fill(std::stof(words.named.at("looks")));
+    TileMeans looks{};
+    looks.fill(std::stof(words.named.at("looks")));
+    result.means = std::make_shared<const TileMeans>(looks);
   }
   if (const Worker* found = state_.workers.find(worker)) {
     for (const Task& running : found->tasks) {

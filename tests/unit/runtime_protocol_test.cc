@@ -161,7 +161,7 @@ TEST_CASE("what a worker says arrives as it was said") {
   CHECK(join.report.kept[0].result.bytes == 1024);
   CHECK(join.report.kept[0].result.sha256.empty());
   CHECK(join.report.kept[1].result.sha256 == std::string(64, 'a'));
-  CHECK(join.report.kept[0].result.means == core::TileMeans{0.25F, 0.5F});
+  CHECK(*join.report.kept[0].result.means == core::TileMeans{0.25F, 0.5F});
   CHECK(join.report.sessions == std::vector{SessionId{3}, SessionId{4}});
 
   Wire wire;
@@ -193,11 +193,13 @@ TEST_CASE("what a worker says arrives as it was said") {
   CHECK(finished_back.sha256 == finished.sha256);
   CHECK(!finished_back.means);
 
-  core::TaskFinished rendered{TaskId{6}, {}, 100, {}, core::TileMeans{}};
+  core::TileMeans means{};
   for (std::size_t tile = 0; tile < core::kTiles; ++tile) {
-    (*rendered.means)[tile] = 1.0F / static_cast<float>(tile + 1);
+    means[tile] = 1.0F / static_cast<float>(tile + 1);
   }
-  CHECK(std::get<core::TaskFinished>(wire.to_master(rendered)).means == rendered.means);
+  const core::TaskFinished rendered{
+      TaskId{6}, {}, 100, {}, std::make_shared<const core::TileMeans>(means)};
+  CHECK(*std::get<core::TaskFinished>(wire.to_master(rendered)).means == means);
 
   for (int code = 0; code <= static_cast<int>(ErrorCode::kInternal); ++code) {
     const core::TaskFailed failed{

@@ -42,7 +42,8 @@ inline Join full_join() {
   join.report.kept = {make_kept(8, 3, {8, 12}), make_kept(9, 3, {12, 13})};
   join.report.kept[0].result.times = {1, 2, 3};
   join.report.kept[0].result.bytes = 1024;
-  join.report.kept[0].result.means = core::TileMeans{0.25F, 0.5F};
+  join.report.kept[0].result.means =
+      std::make_shared<const core::TileMeans>(core::TileMeans{0.25F, 0.5F});
   join.report.kept[1].made_by.finish = true;
   join.report.kept[1].result.sha256 = std::string(64, 'a');
   join.report.sessions = {SessionId{3}, SessionId{4}};
