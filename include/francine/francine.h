@@ -10,6 +10,7 @@
 #include <francine/log.h>
 #include <francine/master.h>
 #include <francine/producer.h>
+#include <francine/providers.h>
 #include <francine/result.h>
 #include <francine/scheduler.h>
 #include <francine/session.h>

@@ -37,6 +37,7 @@
 #include <francine/limits.h>
 #include <francine/log.h>
 #include <francine/producer.h>
+#include <francine/providers.h>
 #include <francine/result.h>
 #include <francine/scheduler.h>
 #include <francine/session.h>
@@ -77,6 +78,8 @@ struct MasterOptions {
   std::shared_ptr<Scheduler> scheduler{};
   /// Beside the built-in ones.
   std::vector<std::shared_ptr<const Producer>> producers{};
+  /// Where resources may come from beside uploads.
+  providers::ProviderOptions providers{};
 
   /// Where workers dial in; 0 picks a free port. Not opened for in_process.
   std::string bind_address = "127.0.0.1";
@@ -150,7 +153,8 @@ struct ClusterInfo {
 class Master {
  public:
   /// Checks the options, opens the ports, starts the first workers and waits for
-  /// one (in_process, local). kInvalidArgument names the option that is wrong;
+  /// one (in_process, local). kInvalidArgument names the option that is wrong (of
+  /// providers as configurations spell it: "dropbox.apiSecret");
   /// kUnavailable: a port is in use, a directory not writable, no worker starts.
   static Result<std::unique_ptr<Master>> start(MasterOptions options);
 

@@ -21,7 +21,7 @@
 
 #include <francine/result.h>
 
-#include "providers/options.h"
+#include <francine/providers.h>
 
 namespace francine::providers {
 

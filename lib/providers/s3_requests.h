@@ -11,8 +11,8 @@
 
 #include <francine/result.h>
 
+#include <francine/providers.h>
 #include "net/http_client.h"
-#include "providers/options.h"
 #include "providers/retrying.h"
 
 namespace francine::providers {

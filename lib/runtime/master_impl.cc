@@ -145,6 +145,9 @@ Result<void> Master::Impl::start() {
   auto producers = producers::ProducerTable::make(options_.producers);
   if (!producers) return producers.error();
   producers_.emplace(std::move(producers).value());
+  auto providers = providers::Providers::make(options_.providers);
+  if (!providers) return providers.error();
+  providers_.emplace(std::move(providers).value());
   if (auto made = data_dir_.make(options_.data_dir, "master"); !made) return made;
   if (auto opened = open_journal(); !opened) return opened;
   if (auto kept = keep_secret(); !kept) return kept;

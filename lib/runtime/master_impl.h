@@ -24,6 +24,7 @@
 #include "journal/journal.h"
 #include "net/cluster_keys.h"
 #include "producers/table.h"
+#include "providers/table.h"
 #include "resources/content_store.h"
 #include "runtime/blobs.h"
 #include "runtime/commit_queue.h"
@@ -144,6 +145,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::unique_ptr<runtime::LogIntake> logs_;  ///< all log records pass it
   runtime::DataDir data_dir_;
   std::optional<producers::ProducerTable> producers_;
+  std::optional<providers::Providers> providers_;
   std::unique_ptr<resources::ContentStore> resources_;
   std::unique_ptr<runtime::ResultStore> results_;
   std::unique_ptr<runtime::Directory> directory_;

@@ -403,6 +403,9 @@ TEST_CASE("options that cannot work refuse the start and name themselves") {
   CHECK(sentence({.limits = {.max_parallel = 65'537}}).find("max_parallel") != std::string::npos);
   CHECK(sentence({.instance_type = "local", .worker_command = {"/nowhere/program"}})
             .find("/nowhere/program") != std::string::npos);
+  MasterOptions half;
+  half.providers.dropbox.api_key = "key";
+  CHECK(sentence(std::move(half)).find("dropbox.apiSecret") != std::string::npos);
 }
 
 TEST_CASE("what a killed master left in its directory is swept, its resources are kept") {

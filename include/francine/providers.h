@@ -1,10 +1,14 @@
-// What the providers must be told. Base URLs are those of the services; fakes and private
-// gateways stand in for them, with any path of their own before the service's.
+// Where resources of sessions may come from beside uploads: what http, dropbox,
+// googledrive, s3 and file must be told (MasterOptions::providers). Those that are told
+// nothing are not configured and refuse what asks for them; http needs nothing.
+//
+// Base URLs are those of the services; fakes and private gateways stand in for them, with
+// any path of their own before the service's.
 //
 // Thread safety: as the standard containers.
 
-#ifndef FRANCINE_PROVIDERS_OPTIONS_H
-#define FRANCINE_PROVIDERS_OPTIONS_H
+#ifndef FRANCINE_PROVIDERS_H
+#define FRANCINE_PROVIDERS_H
 
 #include <chrono>
 #include <cstdint>
@@ -35,15 +39,16 @@ struct TransferLimits {
   std::chrono::milliseconds stall_timeout = std::chrono::seconds(30);
   std::uint64_t min_bytes_per_second = 1024;
   Retries retries{};
-  std::string ca_file{};  ///< as HttpClientOptions::ca_file
+  /// PEM; only what these authorities signed is trusted. Empty: those of the system.
+  std::string ca_file{};
   /// The proxies of the environment are used. `http` is off then without allow_private,
   /// since nobody can tell where a connection of a proxy leads.
   bool environment_proxy = false;
 };
 
 struct HttpOptions {
-  /// Permits addresses inside (net/addresses.h): a way from any user to every service
-  /// that the farm can reach.
+  /// Permits addresses inside (loopback, private networks, the metadata of clouds): a way
+  /// from any user to every service that the farm can reach.
   bool allow_private = false;
   unsigned max_redirects = 5;
 };
@@ -93,4 +98,4 @@ struct ProviderOptions {
 
 }  // namespace francine::providers
 
-#endif  // FRANCINE_PROVIDERS_OPTIONS_H
+#endif  // FRANCINE_PROVIDERS_H
