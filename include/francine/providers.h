@@ -94,6 +94,9 @@ struct ProviderOptions {
   GoogleDriveOptions googledrive{};
   S3Options s3{};
   FileOptions file{};
+  /// Of a worker, which is given what opens the doors with each fetch, and has nothing to
+  /// authorise with.
+  bool without_secrets = false;
 };
 
 }  // namespace francine::providers

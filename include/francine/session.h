@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,10 +29,12 @@ namespace francine {
 /// An input file of a session.
 struct ResourceRequest {
   std::string type = "upload";  ///< the provider; "upload": put_resource() gave the id
-  std::string id{};             ///< "sha256:" and 64 hexadecimal digits
+  std::string id{};             ///< of an upload: "sha256:" and 64 hexadecimal digits
   /// Where the producer finds it: a relative path of at most 255 bytes a part and
   /// 1,024 in all, without "..", NUL or backslash.
   std::string dst{};
+  /// What another provider wants to be told, such as {"url": ...} (docs/resources.md).
+  std::map<std::string, std::string, std::less<>> fields{};
 };
 
 inline constexpr std::size_t kMaxIdempotencyKey = 255;

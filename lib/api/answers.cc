@@ -66,6 +66,7 @@ std::string session_json(const SessionInfo& info) {
   for (const ResourceRequest& resource : info.resources) {
     json.begin_object().member("type", resource.type);
     if (!resource.id.empty()) json.member("id", resource.id);
+    for (const auto& [name, value] : resource.fields) json.member(name, value);
     json.member("dst", resource.dst).end_object();
   }
   json.end_array();

@@ -82,11 +82,16 @@ Result<ResourceRequest> resource_request(const JsonValue& value, const std::stri
   if (!type) return type.error();
   Result<std::string> dst = required_string(value, "dst", field + ".dst");
   if (!dst) return dst.error();
-  // Only uploads have an id; what other providers need, they check themselves.
-  if (*type == "upload" || value.find("id") != nullptr) {
+  if (*type == "upload") {
     Result<std::string> id = required_string(value, "id", field + ".id");
     if (!id) return id.error();
     resource.id = *std::move(id);
+  } else {
+    // What other providers need, they check themselves.
+    for (const JsonMember& member : value.members) {
+      if (member.name == "type" || member.name == "dst" || !member.value.is(Type::kString)) continue;
+      resource.fields.emplace(member.name, member.value.text);
+    }
   }
   resource.type = *std::move(type);
   resource.dst = *std::move(dst);

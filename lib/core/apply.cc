@@ -51,7 +51,8 @@ Task remove_task(State& state, WorkerId worker_id, TaskId task_id) {
   worker.tasks.pop_back();
   refresh_free(state, worker_id, worker);
   --state.totals.running_tasks;
-  --state.executions.at(task.execution).running_tasks;
+  Execution& execution = state.executions.at(task.execution);
+  --execution.running_tasks;
   return task;
 }
 
@@ -94,10 +95,47 @@ void hold_session(State& state, WorkerId id, Worker& worker, SessionId session_i
   ++session.holders_version;
 }
 
-/// The worker has the session's scene, and so all of its files.
-void supply(Session& session, WorkerId id) {
-  if (session.spec->resources.empty()) return;
-  static_cast<void>(insert_sorted(session.supplied, id));
+/// The worker has the session's scene, and so all of its files. Before they are settled
+/// these may be other ones than those of the next life of the master.
+void supply(State& state, Session& session, WorkerId id) {
+  if (session.spec->resources.empty() || (session.provided && !session.settled)) return;
+  if (!insert_sorted(session.supplied, id)) return;
+  if (session.provided && session.supplied.size() == 1) refresh_session_work(state, session);
+}
+
+std::uint64_t bytes_of(const std::vector<Resource>& resources) {
+  std::uint64_t bytes = 0;
+  for (const Resource& resource : resources) bytes += resource.size_bytes;
+  return bytes;
+}
+
+/// The task is over; whether it was a scout that did not come to have the files.
+bool end_scout(State& state, const Execution& execution, TaskId task) {
+  if (!execution.provided) return false;
+  Session& session = state.sessions.at(execution.session);
+  if (session.scout != task) return false;
+  session.scout = {};
+  refresh_session_work(state, session);
+  return session.needs_scout();
+}
+
+/// The task has been placed on a worker.
+void scout_for(State& state, SessionId id, TaskId task) {
+  Session& session = state.sessions.at(id);
+  if (!session.needs_scout() || session.scout != TaskId{}) return;
+  session.scout = task;
+  refresh_session_work(state, session);
+}
+
+/// What is in the session's files does not change any more; that worker has them, if it
+/// is still there.
+void settle(State& state, Session& session, WorkerId worker) {
+  session.settled = true;
+  const auto holder = find_holder(session.holders, worker);
+  if (holder != session.holders.end() && holder->worker == worker) {
+    static_cast<void>(insert_sorted(session.supplied, worker));
+  }
+  refresh_session_work(state, session);
 }
 
 // --- one function for each kind of record ---------------------------------------
@@ -106,9 +144,10 @@ void carry_out(State& state, const SessionCreated& record) {
   Session session;
   session.spec = record.spec;
   session.settings = std::make_shared<const std::string>("{}");
-  for (const Resource& resource : record.spec->resources) {
-    session.resource_bytes += resource.size_bytes;
-  }
+  const std::vector<Resource>& resources = record.spec->resources;
+  session.resource_bytes = bytes_of(resources);
+  session.provided = !std::all_of(resources.begin(), resources.end(),
+                                  [](const Resource& resource) { return resource.known(); });
   if (Owner* owner = owner_of(state, session)) ++owner->sessions;
   state.session_names.emplace(record.spec->name, record.session);
   state.sessions.emplace(record.session, std::move(session));
@@ -129,6 +168,28 @@ void carry_out(State& state, const SessionDeleted& record) {
   state.sessions.erase(record.session);
 }
 
+void carry_out(State& state, const ResourcesKnown& record) {
+  Session& session = state.sessions.at(record.session);
+  auto spec = std::make_shared<SessionSpec>(*session.spec);
+  spec->resources = record.resources;
+  session.spec = std::move(spec);
+  session.resource_bytes = bytes_of(record.resources);
+  for (Holding& holding : session.holders) holding.bytes = session.resource_bytes;
+  ++session.holders_version;
+  if (!state.policy.journalled || session.spec->unrecorded) {
+    settle(state, session, record.worker);
+  } else {
+    state.not_settled.emplace_back(state.durable_records + 1, record.session, record.worker);
+  }
+}
+
+void carry_out(State& state, const ResourcesSettled& record) {
+  assert(!state.not_settled.empty() && std::get<1>(state.not_settled.front()) == record.session);
+  state.not_settled.pop_front();
+  Session* session = state.sessions.find(record.session);
+  if (session != nullptr) settle(state, *session, record.worker);
+}
+
 void carry_out(State& state, const ExecutionCreated& record) {
   Session& session = state.sessions.at(record.session);
   session.executions.push_back(record.execution);
@@ -143,6 +204,7 @@ void carry_out(State& state, const ExecutionCreated& record) {
   }
   Execution execution;
   execution.session = record.session;
+  execution.provided = session.provided;
   execution.name = record.name;
   execution.spec = record.spec;
   execution.created_at = record.at;
@@ -205,6 +267,10 @@ void carry_out(State& state, const Restarted& record) {
   state.now = record.at;
   state.awake_since = record.at;
   state.not_started.clear();
+  for (const auto& [number, id, worker] : state.not_settled) {
+    if (Session* session = state.sessions.find(id)) session->settled = true;
+  }
+  state.not_settled.clear();
   state.executions.for_each([&](ExecutionId id, Execution& execution) {
     if (execution.started || !execution.ledger) return;
     execution.started = true;
@@ -275,8 +341,11 @@ void carry_out(State& state, const WorkerRemoved& record) {
     const auto it = find_holder(holders, record.worker);
     assert(it != holders.end() && it->worker == record.worker);
     holders.erase(it);
-    erase_sorted(state.sessions.at(id).supplied, record.worker);
-    ++state.sessions.at(id).holders_version;
+    Session& session = state.sessions.at(id);
+    const bool supplied = !session.supplied.empty();
+    erase_sorted(session.supplied, record.worker);
+    ++session.holders_version;
+    if (supplied && session.needs_scout()) refresh_session_work(state, session);
   }
   state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
   state.totals.slots -= worker.slots;
@@ -351,6 +420,7 @@ void carry_out(State& state, const TaskPlaced& record) {
   hold_session(state, record.worker, worker, execution.session);
   if (record.kind == TaskKind::kProduce) {
     execution.ledger->take(record.shares);
+    if (execution.provided) scout_for(state, execution.session, record.task);
     refresh_produce_work(state, record.execution, execution);
     worker.last_execution = record.execution;
     worker.next_share = record.shares.end;
@@ -364,6 +434,7 @@ void carry_out(State& state, const TaskCounted& record) {
   const Task task = remove_task(state, record.worker, record.task);
   Worker& worker = state.workers.at(record.worker);
   Execution& execution = state.executions.at(task.execution);
+  static_cast<void>(end_scout(state, execution, record.task));
   worker.last_seen = record.at;
   worker.failures_in_a_row = 0;
   worker.times_set_aside = 0;
@@ -379,7 +450,7 @@ void carry_out(State& state, const TaskCounted& record) {
   std::optional<ShareRange> group;
   if (task.kind == TaskKind::kProduce) {
     group = execution.ledger->count(partial);
-    supply(state.sessions.at(execution.session), record.worker);
+    supply(state, state.sessions.at(execution.session), record.worker);
     compare_later_ones(execution, task.shares, record.worker, record.means);
   } else {
     execution.ledger->for_each_partial(task.shares, [&](const HeldPartial& input) {
@@ -396,6 +467,7 @@ void carry_out(State& state, const TaskDoubted& record) {
   const Task task = remove_task(state, record.worker, record.task);
   Worker& worker = state.workers.at(record.worker);
   Execution& execution = state.executions.at(task.execution);
+  static_cast<void>(end_scout(state, execution, record.task));
   worker.last_seen = record.at;
   worker.drops.push_back(record.task);
   add_counted(execution, task, record.times);
@@ -407,13 +479,15 @@ void carry_out(State& state, const TaskDoubted& record) {
 void carry_out(State& state, const TaskEnded& record) {
   const Task task = remove_task(state, record.worker, record.task);
   Execution& execution = state.executions.at(task.execution);
+  const bool fetched_in_vain = end_scout(state, execution, record.task);
   add_times(execution.times, record.times);
   if (record.outcome != TaskOutcome::kCancelled) {
-    Attempts& attempts = execution.attempts[{task.kind, task.shares.begin}];
+    Attempts& attempts =
+        fetched_in_vain ? execution.fetching : execution.attempts[{task.kind, task.shares.begin}];
     if (record.outcome == TaskOutcome::kFailed) {
       ++attempts.failures;
       attempts.failed_on = record.worker;
-      ++state.workers.at(record.worker).failures_in_a_row;
+      if (!fetched_in_vain) ++state.workers.at(record.worker).failures_in_a_row;
     } else {
       ++attempts.losses;
     }

@@ -15,6 +15,8 @@ namespace francine::core {
 
 /// "rendering shares 4 to 7".
 std::string describe(const Task& task);
+/// Whether what is in all of the session's files is known.
+bool is_known(const Session& session);
 /// What a worker says of times, no longer than a task can take.
 TaskTimes bounded(const TaskTimes& times);
 
@@ -77,9 +79,6 @@ struct Decision {
   void on(const PictureStored& event);
   void on(const PictureLost& event);
   void commit(const Placement& placement);
-  /// Who a worker that is new to the session may have its files from.
-  void add_sources(const Session& session, WorkerId worker,
-                   std::vector<std::string>& endpoints) const;
   /// What to render next, from `next` on if possible (Ledger::choose).
   std::optional<ShareRange> next_run(const Execution& execution, std::uint32_t next,
                                      bool begin_groups) const;
@@ -89,6 +88,18 @@ struct Decision {
   /// Ends a running task that was not counted; fails its execution at the limit.
   void end_task(WorkerId worker, const Task& task, TaskOutcome outcome, const TaskTimes& times,
                 const std::string& reason);
+  void give_up_at_limit(ExecutionId id, const Attempts& attempts, const std::string& what,
+                        const std::string& reason);
+
+  // supply.cc
+  void on(const WorkerFetched& event);
+  /// Whether nothing of it may be placed before a scout has the session's files.
+  bool awaits_scout(const Execution& execution) const;
+  /// Who a worker that lacks the session's files may have them from.
+  void add_sources(const Session& session, WorkerId worker,
+                   std::vector<std::string>& endpoints) const;
+  /// The worker's files are not the session's: it fetches them again.
+  void refuse_files(WorkerId id, SessionId session, const std::string& why);
 
   // doubts.cc
   /// Where these shares should go that were proposed for `worker`: elsewhere, if they

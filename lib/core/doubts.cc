@@ -42,7 +42,9 @@ std::optional<WorkerId> Decision::elsewhere(WorkerId worker, const Execution& ex
   const bool produces = kind == TaskKind::kProduce && execution.siblings;
   const Doubt* doubt = produces ? execution.siblings->doubt_about(shares) : nullptr;
   WorkerId failed_on{};
-  if (!execution.attempts.empty()) {
+  if (execution.provided && state.sessions.at(execution.session).needs_scout()) {
+    failed_on = execution.fetching.failed_on;
+  } else if (!execution.attempts.empty()) {
     const auto attempts = execution.attempts.find({kind, shares.begin});
     if (attempts != execution.attempts.end()) failed_on = attempts->second.failed_on;
   }
@@ -67,8 +69,14 @@ std::optional<WorkerId> Decision::elsewhere(WorkerId worker, const Execution& ex
 
 bool Decision::is_believed(WorkerId id, const Worker& worker, const Task& task,
                            const TaskFinished& result) {
-  if (task.kind != TaskKind::kProduce || task.finish || !result.means) return true;
   const Execution& execution = state.executions.at(task.execution);
+  if (execution.provided && !is_known(state.sessions.at(execution.session))) {
+    // A scout whose FetchedFiles went lost with its link.
+    end_task(id, task, TaskOutcome::kLost, {}, "its worker did not tell which files it fetched");
+    act(DropOn{id, {{task.id}}});
+    return false;
+  }
+  if (task.kind != TaskKind::kProduce || task.finish || !result.means) return true;
   if (!execution.siblings) return true;
   const Siblings& siblings = *execution.siblings;
   if (const Doubt* doubt = siblings.doubt_about(task.shares)) {

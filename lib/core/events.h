@@ -77,6 +77,11 @@ struct WorkerFailed {
   TaskFailed failure;
 };
 
+struct WorkerFetched {
+  WorkerId worker{};
+  FetchedFiles fetched;
+};
+
 struct PlanProposed {
   std::vector<Placement> placements;
 };
@@ -111,9 +116,10 @@ struct Restart {
 /// Time passes. Wanted about ten times a second.
 struct Tick {};
 
-using Event = std::variant<CreateSession, DeleteSession, CreateExecution, CancelExecution,
-                           WorkerJoined, WorkerLeft, WorkerHeard, WorkerFinished, WorkerFailed,
-                           PlanProposed, PictureStored, PictureLost, Committed, Restart, Tick>;
+using Event =
+    std::variant<CreateSession, DeleteSession, CreateExecution, CancelExecution, WorkerJoined,
+                 WorkerLeft, WorkerHeard, WorkerFinished, WorkerFailed, WorkerFetched, PlanProposed,
+                 PictureStored, PictureLost, Committed, Restart, Tick>;
 
 }  // namespace francine::core
 

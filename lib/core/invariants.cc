@@ -14,6 +14,7 @@ struct Found {
   std::map<ExecutionId, std::uint32_t> tasks;
   std::map<WorkerId, std::uint64_t> bytes;  ///< of held partials
   std::set<std::tuple<WorkerId, ExecutionId, std::uint32_t>> partials;
+  std::set<std::pair<SessionId, TaskId>> scouts;  ///< tasks that may be one
   Totals totals;
 };
 
@@ -32,7 +33,10 @@ std::string check_worker(const State& state, WorkerId id, const Worker& worker, 
     if (execution == nullptr || !execution->ledger) return name + " runs a task of nobody";
     ++found.tasks[task.execution];
     ++found.totals.running_tasks;
-    if (task.kind == TaskKind::kProduce) found.runs[task.execution].push_back(task.shares);
+    if (task.kind == TaskKind::kProduce) {
+      found.runs[task.execution].push_back(task.shares);
+      if (execution->provided) found.scouts.emplace(execution->session, task.id);
+    }
     if (task.kind == TaskKind::kReduce) {
       const auto reducing = execution->reducing.find(task.shares);
       if (reducing == execution->reducing.end() || reducing->second != id) {
@@ -68,15 +72,18 @@ std::string check_work(const State& state, ExecutionId id, const Execution& exec
     }
   }
   const bool running = execution.phase == ExecutionPhase::kRunning && execution.started;
-  if (pending != (running ? execution.ledger->pending() : 0)) {
-    return name + " offers another number of shares than are pending";
-  }
+  std::uint32_t wanted = running ? execution.ledger->pending() : 0;
+  const Session& session = state.sessions.at(execution.session);
+  if (session.needs_scout()) wanted = session.scout == TaskId{} ? std::min(wanted, 1U) : 0;
+  if (pending != wanted) return name + " offers another number of shares than it should";
   if (groups != execution.groups.size()) return name + " does not offer all ready groups";
   found.totals.pending_shares += pending;
   found.totals.pending_reductions += groups;
   if (!running) return {};
   // Progress: something is offered, runs, or is about to be.
-  if (pending == 0 && groups == 0 && execution.running_tasks == 0) return name + " is stuck";
+  if (pending == 0 && groups == 0 && execution.running_tasks == 0 && session.scout == TaskId{}) {
+    return name + " is stuck";
+  }
   return {};
 }
 
@@ -175,6 +182,9 @@ std::string State::check_invariants() const {
     std::uint32_t running = 0;
     for (const ExecutionId id : session.executions) running += executions.at(id).ledger ? 1 : 0;
     if (running != session.running) broken = "session " + session.spec->name + " miscounts";
+    if (session.scout != TaskId{} && found.scouts.count({session_id, session.scout}) == 0) {
+      broken = "session " + session.spec->name + " waits for a scout that does not run";
+    }
     for (const WorkerId id : session.supplied) {
       const Worker* worker = workers.find(id);
       if (worker == nullptr || std::none_of(worker->sessions.begin(), worker->sessions.end(),

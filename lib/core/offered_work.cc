@@ -20,9 +20,14 @@ WorkClass work_class(const State& state, const Execution& execution, std::uint32
           execution.arithmetic};
 }
 
-/// Whether its work is offered to schedulers.
-bool is_offered(const Execution& execution) {
-  return execution.started && execution.phase == ExecutionPhase::kRunning;
+/// How many of its shares are offered to schedulers.
+std::uint32_t offered_shares(const State& state, const Execution& execution) {
+  if (!execution.started || execution.phase != ExecutionPhase::kRunning) return 0;
+  const std::uint32_t pending = execution.ledger->pending();
+  if (!execution.provided) return pending;
+  const Session& session = state.sessions.at(execution.session);
+  if (!session.needs_scout()) return pending;
+  return session.scout == TaskId{} ? std::min(pending, 1U) : 0;
 }
 
 }  // namespace
@@ -33,7 +38,7 @@ std::vector<Holding>::iterator find_holder(std::vector<Holding>& holders, Worker
 }
 
 void refresh_produce_work(State& state, ExecutionId id, const Execution& execution) {
-  const std::uint32_t pending = is_offered(execution) ? execution.ledger->pending() : 0;
+  const std::uint32_t pending = offered_shares(state, execution);
   const auto it = state.work.find(produce_key(id, execution));
   if (it != state.work.end()) {
     state.totals.pending_shares -= it->second.pending;
@@ -47,6 +52,13 @@ void refresh_produce_work(State& state, ExecutionId id, const Execution& executi
     state.work.emplace(produce_key(id, execution), work_class(state, execution, pending));
   }
   state.totals.pending_shares += pending;
+}
+
+void refresh_session_work(State& state, const Session& session) {
+  for (const ExecutionId id : session.executions) {
+    const Execution& execution = state.executions.at(id);
+    if (execution.ledger) refresh_produce_work(state, id, execution);
+  }
 }
 
 void add_group(State& state, ExecutionId id, Execution& execution, ShareRange group) {

@@ -14,8 +14,11 @@ namespace francine::core {
 /// Where the worker is in the list, or belongs.
 std::vector<Holding>::iterator find_holder(std::vector<Holding>& holders, WorkerId worker);
 
-/// Makes the class of pending shares what the ledger says.
+/// Makes the class of pending shares what the ledger says; of a session that needs a scout,
+/// one share while there is none.
 void refresh_produce_work(State& state, ExecutionId id, const Execution& execution);
+/// The same for all executions of the session.
+void refresh_session_work(State& state, const Session& session);
 
 /// Offers a group that has become ready; and no longer.
 void add_group(State& state, ExecutionId id, Execution& execution, ShareRange group);

@@ -11,6 +11,7 @@
 #include <string>
 #include <type_traits>
 #include <variant>
+#include <vector>
 
 #include "core/task.h"
 
@@ -94,6 +95,14 @@ struct MemberRemoved {
   std::string name;
 };
 
+/// The session's files have been fetched, and are these from now on, whatever becomes of
+/// them at their providers.
+struct ResourcesKnown {
+  SessionId session{};
+  std::vector<Resource> resources;  ///< all, in order, each with its digest
+  WorkerId worker{};                ///< that fetched them; not kept by the journal
+};
+
 // --- Records: soft --------------------------------------------------------------
 
 /// Restarted is safe: no later life of the master will give the ids of this one again.
@@ -140,6 +149,13 @@ struct WorkerSetAside {
 struct SessionKept {
   WorkerId worker{};
   SessionId session{};
+};
+
+/// ResourcesKnown is safe: no later life of the master will take other bytes for these
+/// files. Whoever fetched them may supply others.
+struct ResourcesSettled {
+  SessionId session{};
+  WorkerId worker{};
 };
 
 /// What a worker reported while the master recovers; used when it has.
@@ -236,15 +252,16 @@ struct Ticked {
 
 using Record =
     std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded, Restarted,
-                 MemberAdded, MemberRemoved, RestartSafe, ExecutionStarted, WorkerAdded,
-                 WorkerRemoved, WorkerSeen, WorkerStands, WorkerSetAside, SessionKept, ReportTaken,
-                 ReportAmended, Recovered, WorkerPinged, TaskPlaced, TaskCounted, TaskDoubted,
-                 TaskEnded, PartialLost, PartialDoubted, PictureDropped, DropsSent, Ticked>;
+                 MemberAdded, MemberRemoved, ResourcesKnown, RestartSafe, ExecutionStarted,
+                 WorkerAdded, WorkerRemoved, WorkerSeen, WorkerStands, WorkerSetAside, SessionKept,
+                 ResourcesSettled, ReportTaken, ReportAmended, Recovered, WorkerPinged, TaskPlaced,
+                 TaskCounted, TaskDoubted, TaskEnded, PartialLost, PartialDoubted, PictureDropped,
+                 DropsSent, Ticked>;
 
 /// Whether the journal keeps it. The others are rebuilt from what workers report.
 constexpr bool is_durable(const Record& record) {
-  constexpr std::size_t kDurable = 7;
-  static_assert(std::is_same_v<std::variant_alternative_t<kDurable - 1, Record>, MemberRemoved>);
+  constexpr std::size_t kDurable = 8;
+  static_assert(std::is_same_v<std::variant_alternative_t<kDurable - 1, Record>, ResourcesKnown>);
   return record.index() < kDurable;
 }
 

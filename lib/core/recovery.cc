@@ -28,6 +28,8 @@ const Execution* execution_of(const State& state, const Worker& worker,
   const Execution* execution = state.executions.find(task.execution);
   if (execution == nullptr || execution->session != task.session) return nullptr;
   if (execution->phase != ExecutionPhase::kRunning || !execution->started) return nullptr;
+  // It may have been rendered from other files than those of the next scout.
+  if (execution->provided && !state.sessions.at(execution->session).settled) return nullptr;
   if (execution->arithmetic != 0 && execution->arithmetic != worker.arithmetic) return nullptr;
   const ShareRange root = execution->ledger->root();
   if (task.shares.empty() || !root.contains(task.shares)) return nullptr;
@@ -196,6 +198,10 @@ void Decision::adopt_session(WorkerId id, SessionId session) {
   }
   const auto& known = state.workers.at(id).sessions;
   if (std::binary_search(known.begin(), known.end(), session)) return;
+  if (state.sessions.at(session).provided && !state.sessions.at(session).settled) {
+    act(DeleteCacheOn{id, {session}});  // its files are nobody's, as in execution_of()
+    return;
+  }
   record(SessionKept{id, session});
   act(SessionChanged{session});
 }

@@ -120,6 +120,10 @@ void Decision::on(const Committed& event) {
   while (!state.not_started.empty() && state.not_started.front().first <= event.records) {
     record(ExecutionStarted{state.not_started.front().second});
   }
+  while (!state.not_settled.empty() && std::get<0>(state.not_settled.front()) <= event.records) {
+    const auto [number, session, worker] = state.not_settled.front();
+    record(ResourcesSettled{session, worker});
+  }
 }
 
 void Decision::end_execution(ExecutionId id, ExecutionPhase phase, const std::string& error,

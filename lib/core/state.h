@@ -26,6 +26,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -110,6 +111,13 @@ struct Session {
   std::uint64_t holders_version = 0;  ///< grows when holders change
   std::vector<WorkerId> supplied;     ///< that have all its files; none if it has no files
   std::uint32_t running = 0;          ///< executions that have not ended
+  bool provided = false;              ///< it has files that workers fetch from providers;
+  bool settled = false;               ///< what is in those is known, and safe
+  TaskId scout{};                     ///< the running task that fetches them; 0: none
+
+  /// Whether one worker must fetch its files from their providers before others can have
+  /// them: one task at a time is offered.
+  bool needs_scout() const { return provided && !(settled && !supplied.empty()); }
 };
 
 /// How often the work on some shares ended without being counted.
@@ -133,6 +141,7 @@ struct Execution {
   std::unique_ptr<Ledger> ledger;  ///< until the execution has ended
   ExecutionPhase phase = ExecutionPhase::kRunning;
   bool started = false;          ///< its creation is safe: its work is offered
+  bool provided = false;         ///< as its session
   std::uint32_t arithmetic = 0;  ///< of its partials, as Worker::arithmetic; 0: none yet
   std::uint32_t running_tasks = 0;
   std::uint32_t retries = 0;
@@ -142,6 +151,7 @@ struct Execution {
   std::map<std::uint32_t, std::vector<Holding>> groups;  ///< ready, not placed: by first share
   std::map<ShareRange, WorkerId> reducing;               ///< placed groups
   std::map<std::pair<TaskKind, std::uint32_t>, Attempts> attempts;  ///< by first share
+  Attempts fetching;  ///< of scouts, whatever their shares, that did not come to have the files
   std::unique_ptr<Siblings> siblings;  ///< from the first rendering counted until the end
   std::optional<Picture> picture;
   Timestamp created_at = 0;
@@ -200,6 +210,8 @@ struct State {
   Totals totals;
   /// Executions whose creation, the durable record of this number, is not yet safe.
   std::deque<std::pair<std::uint64_t, ExecutionId>> not_started;
+  /// Likewise those whose ResourcesKnown is not yet safe, and who fetched the files.
+  std::deque<std::tuple<std::uint64_t, SessionId, WorkerId>> not_settled;
   std::set<std::string, std::less<>> members;  ///< names of workers of the farm
   bool restart_safe = true;                    ///< see RestartSafe
   Timestamp recovers_until = 0;                ///< 0: it does not recover

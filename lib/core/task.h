@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <francine/ids.h>
@@ -20,13 +21,20 @@
 
 namespace francine::core {
 
-/// A file of a session. `sha256` is 64 hexadecimal digits.
+/// The provider of files that clients have put into the master's store.
+inline constexpr std::string_view kUploadType = "upload";
+
+/// A file of a session.
 struct Resource {
   std::string type;  ///< the provider, as the client named it
-  std::string id;    ///< as the client named it
+  /// As the client named it: of an upload its id, else the fields that the provider
+  /// wants, a JSON object of strings.
+  std::string id;
   std::string dst;
-  std::string sha256;
+  std::string sha256;  ///< 64 hexadecimal digits; empty: not known before it is fetched
   std::uint64_t size_bytes = 0;
+
+  bool known() const { return !sha256.empty(); }
 };
 
 /// What does not change while a session lives.
@@ -56,15 +64,27 @@ struct TaskInput {
   std::string endpoint;  ///< of the worker that holds it, "http://host:port"; empty: this one
 };
 
+/// How a worker gets at a provider.
+struct ProviderAccess {
+  std::string provider;
+  std::string options;  ///< JSON object: addresses and limits of the configuration
+  std::string key;      ///< secret, as is the next
+  std::string secret;
+};
+
 /// master -> worker. Render `shares`, or merge `inputs` into one partial of
 /// `shares`; the partial is kept under the task's id until it is dropped. With
 /// `finish`, encode it in the session's format as well: the encoded picture is
 /// then kept under the task's id instead.
+///
+/// With `scout` the worker fetches the session's files that it lacks from their providers,
+/// and says FetchedFiles as soon as it has them (see core/supply.cc).
 struct RunTask {
   TaskId task{};
   TaskKind kind = TaskKind::kProduce;
   ShareRange shares;
   bool finish = false;
+  bool scout = false;
   SessionId session_id{};
   ExecutionId execution_id{};
   std::shared_ptr<const SessionSpec> session;
@@ -74,6 +94,9 @@ struct RunTask {
   /// in order; with the first task of a session that has files.
   std::vector<std::string> sources;
   std::vector<TaskId> drop;  ///< partials to forget first (see DropPartials)
+  /// What opens the providers' doors to a scout; the core leaves it empty, and whoever
+  /// carries out its actions fills it in.
+  std::vector<ProviderAccess> access;
 };
 
 /// master -> worker. Stop it if it runs; no answer is expected.
@@ -124,6 +147,21 @@ struct TaskFailed {
   ErrorCode code = ErrorCode::kInternal;
   std::string reason;                  ///< a sentence for a person
   std::vector<TaskId> missing_inputs;  ///< partials that could not be fetched
+};
+
+/// What is in a file that was fetched from a provider.
+struct FetchedFile {
+  std::string sha256;  ///< 64 hexadecimal digits
+  std::uint64_t size_bytes = 0;
+
+  bool operator==(const FetchedFile&) const = default;
+};
+
+/// worker -> master. A scout has all files of the session: what is in each, in the order
+/// of the session's resources.
+struct FetchedFiles {
+  SessionId session{};
+  std::vector<FetchedFile> files;
 };
 
 /// What a worker said of itself when it joined. What planning reads comes first, in

@@ -17,9 +17,6 @@ constexpr std::uint64_t kRunsPerSlot = 8;
 /// overflows (25 attempts at 65,536 shares, times a run's 16).
 constexpr std::int64_t kLongestTaskUs = 86'400'000'000;
 
-/// Of a worker's endpoints to fetch files from: after so many it asks the master.
-constexpr std::size_t kMaxSources = 3;
-
 std::uint32_t run_size(const State& state, const Ledger& ledger) {
   const std::uint64_t slots = std::max<std::uint64_t>(state.totals.slots, 1);
   const std::uint64_t shares = ledger.pending() / (kRunsPerSlot * slots);
@@ -58,7 +55,9 @@ void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind
   run.finish = finish;
   run.session_id = execution.session;
   run.execution_id = execution_id;
-  run.session = state.sessions.at(execution.session).spec;
+  const Session& session = state.sessions.at(execution.session);
+  run.session = session.spec;
+  run.scout = kind == TaskKind::kProduce && session.needs_scout();
   run.execution = execution.spec;
   run.drop = worker.drops;
   if (kind == TaskKind::kReduce) {
@@ -71,20 +70,12 @@ void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind
   const bool holds =
       std::binary_search(worker.sessions.begin(), worker.sessions.end(), execution.session);
   record(TaskPlaced{id, worker_id, execution_id, kind, finish, shares, now});
-  if (holds) return;
-  add_sources(state.sessions.at(execution.session), worker_id, run.sources);
-  act(SessionChanged{execution.session});
-}
-
-/// Begins at another one for each worker, so that no one supplies all.
-void Decision::add_sources(const Session& session, WorkerId worker,
-                           std::vector<std::string>& endpoints) const {
-  const std::vector<WorkerId>& supplied = session.supplied;
-  const std::size_t first = static_cast<std::size_t>(worker);
-  for (std::size_t i = 0; i < supplied.size() && endpoints.size() < kMaxSources; ++i) {
-    const Worker& source = state.workers.at(supplied[(first + i) % supplied.size()]);
-    if (source.standing == WorkerStanding::kAlive) endpoints.push_back(source.spec->endpoint);
+  // A scout that failed holds the session without its files.
+  if (!holds || (session.provided && !std::binary_search(session.supplied.begin(),
+                                                         session.supplied.end(), worker_id))) {
+    add_sources(session, worker_id, run.sources);
   }
+  if (!holds) act(SessionChanged{execution.session});
 }
 
 void Decision::commit(const Placement& placement) {
@@ -105,7 +96,7 @@ void Decision::commit(const Placement& placement) {
     if (where) place(*where, id, TaskKind::kReduce, merged);
     return;
   }
-  for (std::uint32_t i = 0; i < placement.count; ++i) {
+  for (std::uint32_t i = 0; i < placement.count && !awaits_scout(*execution); ++i) {
     if (!state.is_placeable(*worker)) return;
     // A worker that holds as many partials as it may completes begun groups, which
     // frees memory; it begins others only where nothing else would go on.
@@ -174,21 +165,30 @@ std::string describe(const Task& task) {
 
 void Decision::end_task(WorkerId worker, const Task& task, TaskOutcome outcome,
                         const TaskTimes& times, const std::string& reason) {
+  const Execution& execution = state.executions.at(task.execution);
+  const Session& session = state.sessions.at(execution.session);
+  const bool fetched_in_vain = session.scout == task.id && session.needs_scout();
   record(TaskEnded{task.id, worker, outcome, times, reason, task.execution});
   act(ExecutionChanged{task.execution});
-  const Execution& execution = state.executions.at(task.execution);
+  if (fetched_in_vain) {
+    give_up_at_limit(task.execution, execution.fetching, "fetching the session's files", reason);
+    return;
+  }
   const auto attempts = execution.attempts.find({task.kind, task.shares.begin});
   if (attempts == execution.attempts.end()) return;
-  const std::uint32_t failures = attempts->second.failures;
-  const std::uint32_t losses = attempts->second.losses;
-  if (failures >= state.policy.max_attempts) {
-    end_execution(task.execution, ExecutionPhase::kFailed,
-                  describe(task) + " failed " + std::to_string(failures) +
-                      " times, the last time: " + reason);
-  } else if (losses >= state.policy.max_losses) {
-    end_execution(task.execution, ExecutionPhase::kFailed,
-                  describe(task) + " was lost " + std::to_string(losses) +
-                      " times, the last time: " + reason);
+  give_up_at_limit(task.execution, attempts->second, describe(task), reason);
+}
+
+void Decision::give_up_at_limit(ExecutionId id, const Attempts& attempts, const std::string& what,
+                                const std::string& reason) {
+  if (attempts.failures >= state.policy.max_attempts) {
+    end_execution(
+        id, ExecutionPhase::kFailed,
+        what + " failed " + std::to_string(attempts.failures) + " times, the last time: " + reason);
+  } else if (attempts.losses >= state.policy.max_losses) {
+    end_execution(
+        id, ExecutionPhase::kFailed,
+        what + " was lost " + std::to_string(attempts.losses) + " times, the last time: " + reason);
   }
 }
 
@@ -206,8 +206,12 @@ void Decision::on(const WorkerFailed& event) {
   const Task task = *found;
   const ExecutionId id = task.execution;
   const std::string reason = event.failure.reason + " (worker " + worker->spec->name + ")";
-  const bool lost_inputs = !event.failure.missing_inputs.empty();
-  end_task(event.worker, task, lost_inputs ? TaskOutcome::kLost : TaskOutcome::kFailed,
+  // Those who had the session's files may have gone while it fetched them.
+  const Session& session = state.sessions.at(state.executions.at(id).session);
+  const bool lost_files =
+      session.provided && session.scout != task.id && event.failure.code == ErrorCode::kNotFound;
+  const bool lost = lost_files || !event.failure.missing_inputs.empty();
+  end_task(event.worker, task, lost ? TaskOutcome::kLost : TaskOutcome::kFailed,
            bounded(event.failure.times), reason);
   if (event.failure.code == ErrorCode::kResourceExhausted) {
     set_aside(event.worker, event.failure.reason);

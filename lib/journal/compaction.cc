@@ -58,6 +58,9 @@ bool Compaction::wanted(const core::Record& record) {
   if (const auto* created = std::get_if<core::SessionCreated>(&record)) {
     return sessions_.count(number(created->session)) != 0;
   }
+  if (const auto* known = std::get_if<core::ResourcesKnown>(&record)) {
+    return sessions_.count(number(known->session)) != 0;
+  }
   if (const auto* created = std::get_if<core::ExecutionCreated>(&record)) {
     if (sessions_.count(number(created->session)) == 0) return false;
     running_.insert(number(created->execution));

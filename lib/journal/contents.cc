@@ -44,6 +44,7 @@ Result<void> Contents::take(const core::SessionDeleted& record) {
     return wrong("deletes session " + text(record.session) + ", of which an execution runs");
   }
   executions_ -= it->second.executions;
+  known_ -= it->second.known ? 1 : 0;
   sessions_.erase(it);
   return {};
 }
@@ -97,6 +98,19 @@ Result<void> Contents::take(const core::MemberRemoved& record) {
   return wrong("removes the member " + record.name + ", who is none");
 }
 
+Result<void> Contents::take(const core::ResourcesKnown& record) {
+  const auto it = sessions_.find(record.session);
+  if (it == sessions_.end()) {
+    return wrong("tells the files of session " + text(record.session) + ", which does not exist");
+  }
+  if (it->second.known) {
+    return wrong("tells the files of session " + text(record.session) + " once more");
+  }
+  it->second.known = true;
+  ++known_;
+  return {};
+}
+
 core::Restarted Contents::as_restarted() const {
   core::Restarted record = restarted_;
   record.next_session = next_session_;
@@ -105,7 +119,7 @@ core::Restarted Contents::as_restarted() const {
 }
 
 std::uint64_t Contents::live() const {
-  return sessions_.size() + 2 * executions_ + members_.size() +
+  return sessions_.size() + known_ + 2 * executions_ + members_.size() +
          (restarted_.incarnation == 0 ? 0 : 1);
 }
 
@@ -123,6 +137,9 @@ core::Record outline_of(const core::Record& record) {
     core::ExecutionEnded outline;
     outline.execution = ended->execution;
     return outline;
+  }
+  if (const auto* known = std::get_if<core::ResourcesKnown>(&record)) {
+    return core::ResourcesKnown{known->session, {}, {}};
   }
   return record;
 }

@@ -27,6 +27,7 @@ class Contents {
   struct Session {
     std::uint64_t executions = 0;
     std::uint64_t running = 0;
+    bool known = false;  ///< what is in its resources was told after its creation
   };
 
   /// Takes the next record; of sessions and executions only the ids matter. The error is
@@ -60,6 +61,7 @@ class Contents {
   Result<void> take(const core::Restarted& record);
   Result<void> take(const core::MemberAdded& record);
   Result<void> take(const core::MemberRemoved& record);
+  Result<void> take(const core::ResourcesKnown& record);
 
   std::map<SessionId, Session> sessions_;
   std::unordered_map<std::uint64_t, SessionId> running_;  ///< by execution
@@ -68,6 +70,7 @@ class Contents {
   std::uint64_t next_session_ = 1;
   std::uint64_t next_execution_ = 1;
   std::uint64_t executions_ = 0;  ///< of the sessions that there are
+  std::uint64_t known_ = 0;       ///< likewise those that are known
   std::uint64_t records_ = 0;
 };
 

@@ -112,6 +112,9 @@ bool Journal::Impl::is_recorded(const core::Record& record) {
     unrecorded_running_.insert(number(created->execution));
     return false;
   }
+  if (const auto* known = std::get_if<core::ResourcesKnown>(&record)) {
+    return unrecorded_sessions_.count(number(known->session)) == 0;
+  }
   if (const auto* ended = std::get_if<core::ExecutionEnded>(&record)) {
     return unrecorded_running_.erase(number(ended->execution)) == 0;
   }

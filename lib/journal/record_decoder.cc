@@ -41,6 +41,7 @@ constexpr std::array<std::uint32_t, kTypeWords.size()> kFieldsOf = {
            Field::kNextExecution),
     set_of(Field::kType, Field::kName),
     set_of(Field::kType, Field::kName),
+    set_of(Field::kType, Field::kSession, Field::kResources),
 };
 
 template <std::size_t kCount>
@@ -260,11 +261,12 @@ class Reader {
     return static_cast<Enum>(first);
   }
 
- private:
-  Value& at(Field field) { return handler_.values[static_cast<std::size_t>(field)]; }
   void fail(Field field, const std::string& why) {
     if (error_.empty()) error_ = std::string(word(kFieldWords, field)) + ": " + why;
   }
+
+ private:
+  Value& at(Field field) { return handler_.values[static_cast<std::size_t>(field)]; }
 
   Handler& handler_;
   std::string error_;
@@ -333,6 +335,14 @@ core::Record restarted(Reader& in) {
   return record;
 }
 
+core::Record resources_known(Reader& in, std::vector<core::Resource>&& resources) {
+  if (!std::all_of(resources.begin(), resources.end(),
+                   [](const core::Resource& resource) { return resource.known(); })) {
+    in.fail(Field::kResources, "one of them has no sha256");
+  }
+  return core::ResourcesKnown{in.id<SessionId>(Field::kSession), std::move(resources), {}};
+}
+
 core::Record make(Type type, Reader& in, std::vector<core::Resource>&& resources) {
   switch (type) {
     case Type::kSessionCreated:
@@ -349,6 +359,8 @@ core::Record make(Type type, Reader& in, std::vector<core::Resource>&& resources
       return core::MemberAdded{in.text(Field::kName)};
     case Type::kMemberRemoved:
       return core::MemberRemoved{in.text(Field::kName)};
+    case Type::kResourcesKnown:
+      return resources_known(in, std::move(resources));
   }
   assert(false);
   return core::SessionDeleted{};

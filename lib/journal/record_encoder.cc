@@ -137,6 +137,12 @@ void write(Encoder& out, const core::MemberRemoved& record) {
   out.text(Field::kName, record.name);
 }
 
+void write(Encoder& out, const core::ResourcesKnown& record) {
+  out.begin(Type::kResourcesKnown);
+  out.number(Field::kSession, static_cast<std::uint64_t>(record.session));
+  out.resources(record.resources);
+}
+
 }  // namespace
 
 void encode(const core::Record& record, std::string& out) {

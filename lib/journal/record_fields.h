@@ -24,10 +24,11 @@ enum class Type : std::uint8_t {
   kRestarted,
   kMemberAdded,
   kMemberRemoved,
+  kResourcesKnown,
 };
-inline constexpr std::array<std::string_view, 7> kTypeWords = {
+inline constexpr std::array<std::string_view, 8> kTypeWords = {
     "sessionCreated", "sessionDeleted", "executionCreated", "executionEnded",
-    "restarted",      "memberAdded",    "memberRemoved"};
+    "restarted",      "memberAdded",    "memberRemoved",    "resourcesKnown"};
 
 /// Every field of a record, in the order in which they are written. The order of
 /// kFieldWords.

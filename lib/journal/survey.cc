@@ -54,6 +54,9 @@ std::string meaning(const core::MemberAdded& record) {
 std::string meaning(const core::MemberRemoved& record) {
   return "worker " + base::printable(record.name) + " had ceased to be a member";
 }
+std::string meaning(const core::ResourcesKnown& record) {
+  return "what was fetched for session " + text(record.session) + " is forgotten";
+}
 
 void see_ids(Inspection& found, const core::Record& record) {
   const auto above = [](std::uint64_t& next, auto id) {
@@ -112,7 +115,7 @@ void keep(Inspection& found, const core::Record& record) {
   see_ids(found, record);
   // The durable ones are the first alternatives of core::Record, in the order of Type.
   static_assert(std::is_same_v<std::variant_alternative_t<0, core::Record>, core::SessionCreated>);
-  static_assert(std::is_same_v<std::variant_alternative_t<6, core::Record>, core::MemberRemoved>);
+  static_assert(std::is_same_v<std::variant_alternative_t<7, core::Record>, core::ResourcesKnown>);
   ++found.types[std::string(kTypeWords[record.index()])];
 }
 

@@ -168,7 +168,7 @@ Result<void> check(const Fields& fields, std::string_view where) {
 
 Result<std::unique_ptr<ResourceProvider>> create(const ProviderOptions& options) {
   if (options.dropbox.api_key.empty()) return std::unique_ptr<ResourceProvider>();
-  if (options.dropbox.api_secret.empty()) {
+  if (options.dropbox.api_secret.empty() && !options.without_secrets) {
     return Error{ErrorCode::kInvalidArgument, "dropbox.apiSecret is missing beside dropbox.apiKey"};
   }
   return std::unique_ptr<ResourceProvider>(std::make_unique<DropboxProvider>(options));

@@ -280,8 +280,10 @@ Result<std::unique_ptr<ResourceProvider>> create(const ProviderOptions& options)
     return Error{ErrorCode::kInvalidArgument,
                  "googledrive." + std::string(key) + " is missing beside googledrive.clientId"};
   };
-  if (options.googledrive.client_secret.empty()) return missing("clientSecret");
-  if (options.googledrive.redirect_uri.empty()) return missing("redirectUri");
+  if (!options.without_secrets) {
+    if (options.googledrive.client_secret.empty()) return missing("clientSecret");
+    if (options.googledrive.redirect_uri.empty()) return missing("redirectUri");
+  }
   return std::unique_ptr<ResourceProvider>(std::make_unique<GoogleDriveProvider>(options));
 }
 

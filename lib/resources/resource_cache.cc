@@ -54,6 +54,15 @@ class ResourceCache::Impl {
     return entry->second.files;
   }
 
+  Result<StoredFile> add(SessionId session,
+                         const std::function<Result<StoredFile>(const ContentStore&)>& make) {
+    auto stored = make(*store_);
+    if (!stored.ok()) return stored;
+    const std::scoped_lock lock(mutex_);
+    if (sessions_[session].contents.insert(stored->sha256).second) ++users_[stored->sha256];
+    return stored;
+  }
+
   void release(SessionId session) {
     Holding gone;  // its directory is removed after the lock is given back
     const std::scoped_lock lock(mutex_);
@@ -186,6 +195,11 @@ Result<std::unique_ptr<ResourceCache>> ResourceCache::make(ResourceCacheOptions 
 Result<std::shared_ptr<const SessionFiles>> ResourceCache::acquire(
     SessionId session, std::span<const SessionFile> files, std::stop_token stop) {
   return impl_->acquire(session, files, stop);
+}
+
+Result<StoredFile> ResourceCache::add(
+    SessionId session, const std::function<Result<StoredFile>(const ContentStore&)>& make) {
+  return impl_->add(session, make);
 }
 
 void ResourceCache::release(SessionId session) { impl_->release(session); }

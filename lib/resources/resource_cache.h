@@ -7,6 +7,9 @@
 // the release removes what nobody else needs, so a deleted session leaves nothing
 // behind. The cache starts empty, whatever an earlier life left in its directory.
 //
+// Content whose name nobody knows yet is not acquired but added: whoever adds it learns
+// its name.
+//
 // Thread safety: all methods from any thread. The same content is fetched by one
 // thread at a time; others that need it wait for that fetch and share its outcome.
 // A fetch that was cancelled is taken over by one of those who wait.
@@ -68,6 +71,11 @@ class ResourceCache {
   Result<std::shared_ptr<const SessionFiles>> acquire(SessionId session,
                                                       std::span<const SessionFile> files,
                                                       std::stop_token stop);
+
+  /// Adds what `make` puts into the store, for that session, as if acquired for it.
+  /// Errors: those of `make`.
+  Result<StoredFile> add(SessionId session,
+                         const std::function<Result<StoredFile>(const ContentStore&)>& make);
 
   /// Forgets the session and removes what no other needs. An unknown one is fine.
   void release(SessionId session);

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "runtime/core_loop.h"
+#include "runtime/provider_words.h"
 
 namespace francine::runtime {
 namespace {
@@ -77,7 +78,14 @@ SessionRecord::SessionRecord(SessionId session_id, const core::Session& session)
   info_.format = spec->format;
   info_.owner = spec->owner;
   for (const core::Resource& resource : spec->resources) {
-    info_.resources.push_back({resource.type, resource.id, resource.dst});
+    ResourceRequest& request = info_.resources.emplace_back();
+    request.type = resource.type;
+    request.dst = resource.dst;
+    if (resource.type == core::kUploadType) {
+      request.id = resource.id;
+    } else if (auto fields = read_fields(resource.id); fields.ok()) {
+      request.fields = *std::move(fields);
+    }
   }
 }
 

@@ -127,6 +127,8 @@ void Gateway::on_messages(Connection& connection, std::span<WorkerMessage> messa
       gather(core::WorkerFinished{worker, std::move(*finished)});
     } else if (auto* failed = std::get_if<core::TaskFailed>(&message)) {
       gather(core::WorkerFailed{worker, std::move(*failed)});
+    } else if (auto* fetched = std::get_if<core::FetchedFiles>(&message)) {
+      gather(core::WorkerFetched{worker, std::move(*fetched)});
     } else {
       on_pong(connection, worker, std::get<Pong>(message));
     }
@@ -231,6 +233,15 @@ void Gateway::accept(std::uint64_t number, WorkerId worker) {
 void Gateway::send(WorkerId worker, const MasterMessage& message) {
   const auto it = workers_.find(worker);
   if (it != workers_.end()) it->second->link->send(message);
+}
+
+std::function<void(const MasterMessage&)> Gateway::sender(WorkerId worker) const {
+  const auto it = workers_.find(worker);
+  if (it == workers_.end()) return [](const MasterMessage&) {};
+  return [weak = std::weak_ptr(it->second)](const MasterMessage& message) {
+    const auto connection = weak.lock();
+    if (connection && !connection->over) connection->link->send(message);
+  };
 }
 
 void Gateway::close(WorkerId worker, const std::string& reason) {

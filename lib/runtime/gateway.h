@@ -80,6 +80,9 @@ class Gateway {
   void accept(std::uint64_t connection, WorkerId worker);
   /// Nothing happens when the worker is gone.
   void send(WorkerId worker, const MasterMessage& message);
+  /// Sends on the connection that the worker has now, from any thread, also when the
+  /// gateway is gone; nothing happens when the connection is.
+  std::function<void(const MasterMessage& message)> sender(WorkerId worker) const;
   void close(WorkerId worker, const std::string& reason);
 
  private:

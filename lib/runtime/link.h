@@ -69,7 +69,8 @@ struct Pong {
 
 using MasterMessage = std::variant<Welcome, Ping, core::RunTask, core::CancelTask,
                                    core::DropPartials, core::DeleteCache>;
-using WorkerMessage = std::variant<Join, Pong, core::TaskFinished, core::TaskFailed>;
+using WorkerMessage =
+    std::variant<Join, Pong, core::TaskFinished, core::TaskFailed, core::FetchedFiles>;
 
 /// The master's end. Thread safety: all methods may be called from any thread.
 class WorkerLink {

@@ -84,8 +84,7 @@ Result<ExecutionPage> Session::list_executions(const PageRequest& page) const {
   if (impl_->record->deleted()) return deleted();
   auto begin = runtime::page_position(page);
   if (!begin) return begin.error();
-  const auto records =
-      impl_->record->executions(static_cast<std::size_t>(*begin), page.limit + 1);
+  const auto records = impl_->record->executions(static_cast<std::size_t>(*begin), page.limit + 1);
   ExecutionPage found;
   for (std::size_t i = 0; i < records.size() && i < page.limit; ++i) {
     found.executions.push_back(records[i]->info());

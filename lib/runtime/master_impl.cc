@@ -414,7 +414,10 @@ void Master::Impl::carry_out_action(const core::State& state, core::Action& acti
   struct Visitor {
     Impl& impl;
     const core::State& state;
-    void operator()(core::RunOn& a) const { impl.gateway_->send(a.worker, std::move(a.run)); }
+    void operator()(core::RunOn& a) const {
+      if (a.run.scout) return impl.send_to_scout(std::move(a));
+      impl.gateway_->send(a.worker, std::move(a.run));
+    }
     void operator()(core::CancelOn& a) const { impl.gateway_->send(a.worker, a.cancel); }
     void operator()(core::DropOn& a) const { impl.gateway_->send(a.worker, std::move(a.drop)); }
     void operator()(core::DeleteCacheOn& a) const { impl.gateway_->send(a.worker, a.session); }

@@ -132,6 +132,17 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   void settle(core::Answer answer);
   Result<void> check_resources(const SessionRequest& request, core::SessionSpec& spec) const;
   Result<void> check_files(const Producer& producer, const core::SessionSpec& spec) const;
+
+  // master_providers.cc
+  /// What is recorded of it; with what is in it if only the master can reach the provider.
+  Result<core::Resource> provided_resource(const ResourceRequest& resource,
+                                           const std::string& field) const;
+  /// Sends the task with what it may use of providers; without, it fails.
+  void send_to_scout(core::RunOn action);
+  Result<std::vector<core::ProviderAccess>> access_for(const core::SessionSpec& session,
+                                                       const std::stop_token& stop) const;
+
+  // master_requests.cc
   Result<std::shared_ptr<core::ExecutionSpec>> make_spec(const runtime::SessionRecord& session,
                                                          const ExecutionRequest& request,
                                                          const std::string& settings) const;

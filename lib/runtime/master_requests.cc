@@ -86,9 +86,12 @@ Result<void> Master::Impl::check_resources(const SessionRequest& request,
   for (std::size_t i = 0; i < request.resources.size(); ++i) {
     const ResourceRequest& resource = request.resources[i];
     const std::string field = "resources[" + std::to_string(i) + "]";
-    if (resource.type != "upload") {
-      return invalid(field + ".type \"" + resource.type +
-                     "\" is not a resource provider of this server, which has: upload");
+    dsts.push_back(resource.dst);
+    if (resource.type != core::kUploadType) {
+      auto provided = provided_resource(resource, field);
+      if (!provided) return provided.error();
+      spec.resources.push_back(*std::move(provided));
+      continue;
     }
     auto sha256 = resources::sha256_of_id(resource.id, field + ".id");
     if (!sha256) return sha256.error();
@@ -97,7 +100,6 @@ Result<void> Master::Impl::check_resources(const SessionRequest& request,
       return invalid(field + ".id " + resource.id +
                      " has not been uploaded; PUT /resources stores a file and answers its id");
     }
-    dsts.push_back(resource.dst);
     spec.resources.push_back({resource.type, resource.id, resource.dst, *sha256, *size});
   }
   return resources::check_dsts(dsts);
@@ -107,6 +109,7 @@ Result<void> Master::Impl::check_files(const Producer& producer,
                                        const core::SessionSpec& spec) const {
   std::vector<resources::SessionFile> files;
   for (const core::Resource& resource : spec.resources) {
+    if (!resource.known()) return {};  // whoever fetches it will see
     files.push_back({resource.dst, resource.sha256});
   }
   auto laid_out = resources::SessionFiles::lay_out(*resources_, data_dir_.path() / "checks", files,

@@ -20,7 +20,6 @@ using Json = rapidjson::Value;
 constexpr std::size_t kMaxName = 256;
 constexpr std::size_t kMaxText = 64 << 10;
 constexpr std::size_t kMaxSettings = 1 << 20;
-constexpr std::size_t kMaxResources = 100'000;
 constexpr int kMaxSide = 1 << 24;
 constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 32;
 constexpr std::array<std::string_view, 3> kFormats{"png", "jpg", "exr"};
@@ -33,7 +32,11 @@ void write_session(JsonWriter& json, const core::SessionSpec& spec) {
   json.key("resources").begin_array();
   for (const core::Resource& resource : spec.resources) {
     json.begin_object().member("dst", resource.dst).member("sha256", resource.sha256);
-    json.member("bytes", resource.size_bytes).end_object();
+    json.member("bytes", resource.size_bytes);
+    if (resource.type != core::kUploadType) {
+      json.member("provider", resource.type).member("id", resource.id);
+    }
+    json.end_object();
   }
   json.end_array().end_object();
 }
@@ -59,7 +62,15 @@ std::shared_ptr<const core::SessionSpec> read_session(const Json& object,
     resource.dst = each.text("dst", kMaxText);
     resource.sha256 = each.text("sha256", kMaxName);
     resource.size_bytes = each.uint("bytes");
-    if (!base::is_sha256_hex(resource.sha256)) each.fail("sha256", "is not a SHA-256");
+    resource.type = core::kUploadType;
+    if (const Json* provider = each.member("provider")) {
+      resource.type = each.text("provider", provider, kMaxName);
+      resource.id = each.text("id", kMaxText);
+    }
+    const bool provided = resource.type != core::kUploadType;
+    if (!base::is_sha256_hex(resource.sha256) && !(provided && resource.sha256.empty())) {
+      each.fail("sha256", "is not a SHA-256");
+    }
     if (each.error() && !error) error = each.error();
     spec->resources.push_back(std::move(resource));
   }

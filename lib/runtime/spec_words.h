@@ -8,6 +8,7 @@
 
 #include <rapidjson/fwd.h>
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 
@@ -17,6 +18,9 @@
 #include "net/json_writer.h"
 
 namespace francine::runtime {
+
+/// Of one session.
+inline constexpr std::size_t kMaxResources = 100'000;
 
 /// One JSON value.
 void write_session(net::JsonWriter& json, const core::SessionSpec& spec);

@@ -12,6 +12,7 @@
 
 #include "producers/table.h"
 #include "resources/resource_cache.h"
+#include "runtime/provided_files.h"
 #include "runtime/scene_cache.h"
 #include "runtime/task_work.h"
 
@@ -86,6 +87,7 @@ class TaskRunner::Impl {
   const std::shared_ptr<PartialStore> store_ = std::make_shared<PartialStore>();
   std::unique_ptr<resources::ResourceCache> resources_;
   std::optional<SceneCache> scenes_;
+  std::optional<ProvidedFiles> provided_;
   std::optional<TaskWork> work_;
 
   std::mutex mutex_;
@@ -120,7 +122,11 @@ Result<void> TaskRunner::Impl::start(const TaskRunnerOptions& options) {
   if (!cache.ok()) return cache.error();
   resources_ = std::move(*cache);
   scenes_.emplace(producers_, *resources_);
-  work_.emplace(*scenes_, *store_, blobs_);
+  provided_.emplace(*resources_, [this](core::FetchedFiles fetched) {
+    const std::lock_guard lock(mutex_);
+    answer(std::move(fetched));
+  });
+  work_.emplace(*scenes_, *provided_, *store_, blobs_);
   threads_.reserve(slots_);
   for (std::size_t i = 0; i < slots_; ++i) {
     threads_.emplace_back([this](const std::stop_token& end) { serve_slot(end); });

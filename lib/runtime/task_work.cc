@@ -67,7 +67,14 @@ TaskOutcome TaskWork::run(const core::RunTask& task, std::stop_token stop) {
 
 TaskWork::Made TaskWork::produce(const core::RunTask& task, TaskOutcome& outcome,
                                  const std::stop_token& stop) {
-  const auto scene = scenes_.acquire(task.session_id, *task.session, outcome.times, stop);
+  std::shared_ptr<const core::SessionSpec> session = task.session;
+  if (task.scout) {
+    const Stopwatch watch(outcome.times.fetching_us);
+    auto complete = provided_.complete(task, stop);
+    if (!complete.ok()) return complete.error();
+    session = std::move(*complete);
+  }
+  const auto scene = scenes_.acquire(task.session_id, *session, outcome.times, stop);
   if (!scene.ok()) return scene.error();
   if (task.shares.size() == 1) {
     const Stopwatch watch(outcome.times.producing_us);

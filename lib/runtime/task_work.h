@@ -20,6 +20,7 @@
 #include "image/partial.h"
 #include "runtime/blobs.h"
 #include "runtime/partial_store.h"
+#include "runtime/provided_files.h"
 #include "runtime/scene_cache.h"
 
 namespace francine::runtime {
@@ -38,8 +39,8 @@ struct TaskOutcome {
 class TaskWork {
  public:
   /// The references must outlive the object.
-  TaskWork(SceneCache& scenes, const PartialStore& store, Blobs& blobs)
-      : scenes_(scenes), store_(store), blobs_(blobs) {}
+  TaskWork(SceneCache& scenes, ProvidedFiles& provided, const PartialStore& store, Blobs& blobs)
+      : scenes_(scenes), provided_(provided), store_(store), blobs_(blobs) {}
 
   /// After a stop was requested, the outcome is an error soon, and means nothing.
   TaskOutcome run(const core::RunTask& task, std::stop_token stop);
@@ -55,6 +56,7 @@ class TaskWork {
                       TaskOutcome& outcome);
 
   SceneCache& scenes_;
+  ProvidedFiles& provided_;
   const PartialStore& store_;
   Blobs& blobs_;
 };

@@ -6,7 +6,8 @@
 //     ping            Ping                   pong            Pong
 //     run             RunTask                finish          TaskFinished
 //     cancel          CancelTask             failed          TaskFailed
-//     deleteCache     DeleteCache, DropPartials
+//     deleteCache     DeleteCache,           fetched         FetchedFiles
+//                     DropPartials
 //     close           the reason of an end   close           the reason of an end
 //
 // Descriptions (of a session, of an execution) are sent with the first task that
@@ -96,7 +97,8 @@ class MasterEncoder {
  private:
   void encode_run(const core::RunTask& run, std::string& out);
 
-  Recent<SessionId, std::monostate> sessions_;
+  /// As they were described: what is in a session's files may become known later.
+  Recent<SessionId, std::shared_ptr<const core::SessionSpec>> sessions_;
   Recent<ExecutionId, SessionId> executions_;
 };
 

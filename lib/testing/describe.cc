@@ -174,6 +174,13 @@ void put(Text& text, const Restarted& r) {
 
 void put(Text& text, const MemberAdded& r) { (text << "MemberAdded").quoted(r.name); }
 void put(Text& text, const MemberRemoved& r) { (text << "MemberRemoved").quoted(r.name); }
+void put(Text& text, const ResourcesKnown& r) {
+  text << "ResourcesKnown" << r.session << "from" << r.worker;
+  for (const Resource& resource : r.resources) {
+    text << resource.dst << resource.sha256 << resource.size_bytes;
+  }
+}
+
 void put(Text& text, const RestartSafe&) { text << "RestartSafe"; }
 void put(Text& text, const ExecutionStarted& r) { text << "ExecutionStarted" << r.execution; }
 
@@ -187,6 +194,10 @@ void put(Text& text, const WorkerSetAside& r) {
 }
 
 void put(Text& text, const SessionKept& r) { text << "SessionKept" << r.worker << r.session; }
+
+void put(Text& text, const ResourcesSettled& r) {
+  text << "ResourcesSettled" << r.session << "from" << r.worker;
+}
 
 void put(Text& text, const ReportTaken& r) {
   text << "ReportTaken" << r.worker;
@@ -257,7 +268,7 @@ void put(Text& text, const Ticked& r) {
 
 void put(Text& text, const RunOn& a) {
   text << "RunOn" << a.worker << a.run.task << a.run.execution_id << a.run.kind << a.run.shares;
-  text.flag("finish", a.run.finish) << "of" << a.run.session_id;
+  text.flag("finish", a.run.finish).flag("scout", a.run.scout) << "of" << a.run.session_id;
   for (const TaskInput& input : a.run.inputs) {
     text << "input" << input.partial << input.shares;
     if (!input.endpoint.empty()) text << "from" << input.endpoint;

@@ -58,6 +58,11 @@ void dump_session(Page& page, SessionId id, const Session& session) {
   head << "holders-version" << session.holders_version << "settings" << *session.settings;
   holdings_to(head, session.holders);
   for (const WorkerId worker : session.supplied) head << "supplied" << worker;
+  head.flag("provided", session.provided).flag("settled", session.settled);
+  if (session.scout != TaskId{}) head << "scout" << session.scout;
+  for (const Resource& resource : session.spec->resources) {
+    head << resource.dst << resource.sha256 << resource.size_bytes;
+  }
   for (const std::string& update : session.updates) head << "update" << update;
   for (const ExecutionId execution : session.executions) head << execution;
   for (const auto& [name, execution] : session.execution_names) head.quoted(name) << execution;
@@ -105,6 +110,10 @@ void dump_execution(Page& page, ExecutionId id, const Execution& execution) {
   head << execution.times << "produced" << execution.shares_produced << "reductions"
        << execution.reductions;
   head.flag("started", execution.started);
+  if (execution.provided) {
+    head << "fetching" << execution.fetching.failures << execution.fetching.losses
+         << execution.fetching.failed_on;
+  }
   head.field("sha256", execution.sha256).field("bytes", execution.bytes);
   head.quoted(execution.error);
   if (execution.picture) {

@@ -35,6 +35,7 @@ void SimulatedClients::start() {
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     sessions_[i].name = "session" + std::to_string(i);
     sessions_[i].recorded = !world_.chance(options.unrecorded);
+    sessions_[i].provided = world_.chance(options.provided);
     // Some late, so that they might get ids that others had before the master died.
     world_.after(world_.chance(0.5) ? 0 : world_.some(arrivals), [this, i] { create_session(i); });
     if (world_.chance(options.deleted)) {
@@ -70,6 +71,7 @@ void SimulatedClients::create_session(std::size_t which) {
   spec->name = session.name;
   spec->producer = "simulated";
   spec->unrecorded = !session.recorded;
+  if (session.provided) spec->resources.push_back({"http", "{}", "scene.obj", {}, 0});
   master_.ask(CreateSession{{}, std::move(spec)},
               [this, which](const Answer* answer) { session_answered(which, answer); });
 }

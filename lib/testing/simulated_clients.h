@@ -35,6 +35,7 @@ class SimulatedClients {
     SessionId id{};
     std::string name;
     bool recorded = true;
+    bool provided = false;  ///< has a file that comes from a provider
     bool exists = false;
     bool deleting = false;
     std::uint64_t life = 0;  ///< of the master that was asked

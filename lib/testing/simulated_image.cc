@@ -102,6 +102,7 @@ struct Verifier {
   const std::string& session;
   std::uint32_t arithmetic = 0;
   std::uint32_t next_share = 0;
+  std::string digest = {};  ///< of the session's file, if it has one
 
   std::string leaf(const SimulatedImage& image) {
     const std::string share = "share " + std::to_string(image.shares.begin);
@@ -112,6 +113,10 @@ struct Verifier {
     if (image.seed != share_seed(spec.seed, image.shares.begin)) return share + " has another seed";
     if (arithmetic == 0) arithmetic = image.arithmetic;
     if (image.arithmetic != arithmetic) return share + " is of another arithmetic";
+    for (const core::Resource& resource : image.session->resources) {
+      if (digest.empty()) digest = resource.sha256;
+      if (resource.sha256 != digest) return share + " shows other files than those before it";
+    }
     return {};
   }
 

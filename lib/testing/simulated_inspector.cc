@@ -59,6 +59,7 @@ void SimulatedInspector::see(const TaskPlaced& placed, const State& state) {
     if (other.standing != WorkerStanding::kAlive || other.set_aside_until != 0) return;
     if (other.arithmetic != worker.arithmetic) return;
     if (attempts != execution.attempts.end() && attempts->second.failed_on == id) return;
+    if (execution.fetching.failed_on == id) return;
     if (is_opinion_of(*doubt, host_of(other.spec->endpoint))) return;
     world_.broke(name_of(placed.execution, placed.shares) + " is doubted and made again by " +
                  worker.spec->name + ", although " + other.spec->name + " could");

@@ -33,6 +33,9 @@ bool SimulatedJournal::is_kept(const Record& record) {
   if (const auto* deleted = std::get_if<SessionDeleted>(&record)) {
     return unrecorded_sessions_.erase(deleted->session) == 0;
   }
+  if (const auto* known = std::get_if<ResourcesKnown>(&record)) {
+    return unrecorded_sessions_.count(known->session) == 0;
+  }
   if (const auto* execution = std::get_if<ExecutionCreated>(&record)) {
     if (unrecorded_sessions_.count(execution->session) == 0) return true;
     unrecorded_executions_.insert(execution->execution);

@@ -403,6 +403,7 @@ void SimulatedMaster::hear(const SimulatedLinkPtr& link, Event event) {
       if (auto* heard = std::get_if<WorkerHeard>(&what)) heard->worker = id;
       if (auto* finished = std::get_if<WorkerFinished>(&what)) finished->worker = id;
       if (auto* failed = std::get_if<WorkerFailed>(&what)) failed->worker = id;
+      if (auto* fetched = std::get_if<WorkerFetched>(&what)) fetched->worker = id;
     }
     post(std::move(what));
   });

@@ -61,11 +61,23 @@ void SimulatedNetwork::to_master(const SimulatedLinkPtr& link, std::function<voi
   });
 }
 
-SimulatedImagePtr SimulatedNetwork::fetch(std::uint32_t asker, const std::string& endpoint,
-                                          TaskId task) const {
+const SimulatedWorker* SimulatedNetwork::find(std::uint32_t asker,
+                                              const std::string& endpoint) const {
   const auto found = by_endpoint_.find(endpoint);
   if (found == by_endpoint_.end() || !reaches(asker, found->second->number())) return nullptr;
-  return found->second->fetch(task);
+  return found->second;
+}
+
+SimulatedImagePtr SimulatedNetwork::fetch(std::uint32_t asker, const std::string& endpoint,
+                                          TaskId task) const {
+  const SimulatedWorker* worker = find(asker, endpoint);
+  return worker == nullptr ? nullptr : worker->fetch(task);
+}
+
+bool SimulatedNetwork::has_files(std::uint32_t asker, const std::string& endpoint, SessionId id,
+                                 const core::SessionSpec& session) const {
+  const SimulatedWorker* worker = find(asker, endpoint);
+  return worker != nullptr && worker->has_files(id, session);
 }
 
 }  // namespace francine::testing

@@ -55,6 +55,9 @@ class SimulatedNetwork {
   bool reaches(std::uint32_t one, std::uint32_t other) const { return side(one) == side(other); }
   /// What the worker of this endpoint keeps; null: it is not there, or cannot be had.
   SimulatedImagePtr fetch(std::uint32_t asker, const std::string& endpoint, TaskId task) const;
+  /// Whether the worker of this endpoint is there and has the very files of the session.
+  bool has_files(std::uint32_t asker, const std::string& endpoint, SessionId id,
+                 const core::SessionSpec& session) const;
 
  private:
   void cut();
@@ -62,6 +65,8 @@ class SimulatedNetwork {
   std::uint32_t side(std::uint32_t number) const {
     return number == kMaster || world_.now() >= heals_at_ ? 0 : sides_[number];
   }
+  /// Of this endpoint; null: nobody is, whom the asker reaches.
+  const SimulatedWorker* find(std::uint32_t asker, const std::string& endpoint) const;
   Timestamp arrival(const SimulatedLink& link, Timestamp& last);
 
   SimulatedWorld& world_;

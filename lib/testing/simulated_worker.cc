@@ -262,7 +262,7 @@ void SimulatedWorker::receive(const RunTask& run) {
   if (!tasks_.emplace(run.task, Task{run}).second) {
     world_.broke(spec_->name + " was given " + name_of(run.task) + " twice");
   }
-  cached_.try_emplace(run.session_id, run.session);
+  if (run.session->resources.empty()) cached_.try_emplace(run.session_id, run.session);
   ++world_.report.tasks;
   if (run.kind == TaskKind::kReduce) ++world_.report.merges;
   waiting_.push_back(run.task);
@@ -334,6 +334,7 @@ void SimulatedWorker::work(const RunTask& run) {
   const Timestamp unit = to_us(produces ? options.share_time : options.merge_time);
   const auto scale = speed_ * static_cast<double>(50 + world_.below(101)) / 100;
   const auto took = 1 + static_cast<Timestamp>(scale * static_cast<double>(units * unit));
+  if (produces && !get_files(run)) return;
   const bool fails = run.execution->settings == kBrokenSettings ||
                      world_.fault(faults.task_fails, "fault a task fails");
   if (fails) {
@@ -419,9 +420,10 @@ void SimulatedWorker::fails_to(ExecutionId execution) {
   world_.injected.unreliable.insert(spec_->name);
 }
 
-void SimulatedWorker::fail(TaskId id, const std::string& reason, std::vector<TaskId> missing) {
+void SimulatedWorker::fail(TaskId id, const std::string& reason, std::vector<TaskId> missing,
+                           ErrorCode code) {
   if (tasks_.erase(id) == 0) return;
-  answer(WorkerFailed{{}, {id, {}, ErrorCode::kInternal, reason, std::move(missing)}}, true);
+  answer(WorkerFailed{{}, {id, {}, code, reason, std::move(missing)}}, true);
   end_slot();
 }
 

@@ -36,6 +36,8 @@ class SimulatedWorker {
   /// hides does not count.
   std::string leftovers() const;
   bool keeps_sessions() const { return !cached_.empty(); }
+  /// Whether it has the very files of the session.
+  bool has_files(SessionId id, const core::SessionSpec& session) const;
   bool keeps_anything() const { return !kept_.empty(); }
   bool is_alive() const { return alive_; }
   /// Died, or hangs, and does not come back.
@@ -90,12 +92,18 @@ class SimulatedWorker {
 
   void begin_waiting();
   void work(const core::RunTask& run);
+  // simulated_files.cc
+  /// Whether the worker has the files of the task's session now; if not, it fails soon.
+  bool get_files(const core::RunTask& run);
+  bool fetch_files(const core::RunTask& run);
+
   SimulatedImagePtr produce(const core::RunTask& run);
   void reduce(const core::RunTask& run);
   void finish(TaskId id, SimulatedImagePtr image, const core::TaskTimes& times);
   /// A task of this execution may fail here.
   void fails_to(ExecutionId execution);
-  void fail(TaskId id, const std::string& reason, std::vector<TaskId> missing);
+  void fail(TaskId id, const std::string& reason, std::vector<TaskId> missing,
+            ErrorCode code = ErrorCode::kInternal);
   void free_slot_later(TaskId id);
   void end_slot();
   void answer(core::Event event, bool may_repeat);

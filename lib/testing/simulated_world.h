@@ -50,6 +50,7 @@ class SimulatedWorld {
   const SimulationOptions& options;
   SimulationReport report;
   InjectedFaults injected;
+  std::uint64_t provider_version = 1;  ///< of the bytes that providers have
 
   Timestamp now() const { return now_; }
   bool faults_cease() const { return now_ >= to_us(options.fault_time); }

@@ -180,6 +180,9 @@ SimulationOptions random_simulation(std::uint64_t seed) {
   // What is right and looks wrong cannot be told from what is wrong.
   const bool all_right = options.faults.renders_wrong == 0 && options.faults.bad_hosts == 0;
   options.fireflies = all_right ? 0.01 : 0;
+  options.provided = often(0.8);
+  options.faults.provider_fails = often(0.2);
+  options.faults.provider_changes = often(0.2);
   if (below(2) == 0) {
     options.instance_manager = make_static_instance_manager(options.workers);
     options.faults.starts_fail = often(0.3);

@@ -123,6 +123,8 @@ struct SimulationFaults {
   double lies = 0;                      ///< of reports: the worker lies in it
   double renders_wrong = 0;             ///< of renderings: look far otherwise than they should
   double bad_hosts = 0;                 ///< of hosts, but the first: all they render is so
+  double provider_fails = 0;            ///< of fetches from a provider
+  double provider_changes = 0;          ///< of them: it has other bytes from then on
   double from_elsewhere = 0;            ///< of workers: come from another cluster, with ids of it
   double slow_syncs = 0;                ///< of commits: take seconds
   double master_deaths_per_minute = 0;  ///< of the one master; it begins again
@@ -146,6 +148,7 @@ struct SimulationOptions {
   double cancelled = 0.1;       ///< of executions: a client cancels them
   double deleted = 0.1;         ///< of sessions: deleted while they may run
   double unrecorded = 0;        ///< of sessions: not in the journal
+  double provided = 0;          ///< of sessions: have a file that comes from a provider
   double fireflies = 0;         ///< of shares: one tile is far brighter, and rightly
 
   std::chrono::milliseconds share_time{1000};  ///< to render one, on average

@@ -1,0 +1,79 @@
+// Resources that come from providers: checked when a session is created, and opened to
+// those workers that fetch them.
+
+#include <set>
+#include <span>
+#include <string>
+#include <utility>
+
+#include "runtime/master_impl.h"
+#include "runtime/provider_words.h"
+
+namespace francine {
+
+Result<core::Resource> Master::Impl::provided_resource(const ResourceRequest& resource,
+                                                       const std::string& field) const {
+  if (auto good = providers_->check(resource.type, resource.fields, field); !good) {
+    return good.error();
+  }
+  const auto& description = *providers::find_description(resource.type);
+  providers::Fields fields;  // those that it knows
+  for (const providers::FieldDescription& known : description.fields) {
+    const auto given = resource.fields.find(known.name);
+    if (given != resource.fields.end()) fields.insert(*given);
+  }
+  core::Resource made{resource.type, runtime::fields_text(fields), resource.dst, {}, 0};
+  if (!description.master_only) return made;
+  auto provider = providers_->find(resource.type, field + ".type");
+  auto writer = resources_->begin();
+  if (!writer) return writer.error();
+  auto fetched = (*provider)->fetch(
+      {.fields = std::move(fields)},
+      [&](std::span<const std::uint8_t> piece) {
+        return writer->write({reinterpret_cast<const char*>(piece.data()), piece.size()});
+      },
+      {});
+  if (!fetched) return fetched.error();
+  auto stored = writer->finish();
+  if (!stored) return stored.error();
+  made.sha256 = std::move(stored->sha256);
+  made.size_bytes = stored->size_bytes;
+  return made;
+}
+
+void Master::Impl::send_to_scout(core::RunOn action) {
+  // On the loop's thread; what follows may ask a provider, and is not.
+  auto send = gateway_->sender(action.worker);
+  jobs_->post(
+      [this, send = std::move(send), scout = std::move(action)](std::stop_token stop) mutable {
+        core::RunTask& run = scout.run;
+        auto access = access_for(*run.session, stop);
+        if (access.ok()) {
+          run.access = std::move(*access);
+          send(std::move(run));
+        } else if (!stop.stop_requested()) {
+          loop_->post(core::WorkerFailed{
+              scout.worker, {run.task, {}, access.error().code, access.error().message, {}}});
+        }
+      });
+}
+
+Result<std::vector<core::ProviderAccess>> Master::Impl::access_for(
+    const core::SessionSpec& session, const std::stop_token& stop) const {
+  std::set<std::string> types;
+  for (const core::Resource& resource : session.resources) {
+    const auto* description = providers::find_description(resource.type);
+    if (description != nullptr && !description->master_only) types.insert(resource.type);
+  }
+  std::vector<core::ProviderAccess> access;
+  for (const std::string& type : types) {
+    auto provider = providers_->find(type, "the type of a resource");
+    if (!provider.ok()) return provider.error();
+    auto credentials = (*provider)->configured_credentials();
+    access.push_back({type, runtime::options_text(type, options_.providers),
+                      std::move(credentials.key), std::move(credentials.secret)});
+  }
+  return access;
+}
+
+}  // namespace francine

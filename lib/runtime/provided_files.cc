@@ -1,0 +1,154 @@
+#include "runtime/provided_files.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "providers/table.h"
+#include "runtime/provider_words.h"
+
+namespace francine::runtime {
+namespace {
+
+using providers::ResourceProvider;
+
+/// Enough to hide what each request of a small file takes; few enough for any provider.
+constexpr std::size_t kAtOnce = 8;
+
+std::string_view text_of(std::span<const std::uint8_t> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+/// A provider as the master let this worker use it.
+struct Door {
+  std::unique_ptr<ResourceProvider> provider;
+  providers::Credentials credentials;
+};
+
+Result<Door> open_door(const core::ProviderAccess& access) {
+  const auto* description = providers::find_description(access.provider);
+  auto options = read_options(access.provider, access.options);
+  if (!options.ok()) return options.error();
+  if (description == nullptr) {
+    return Error{ErrorCode::kInternal, "this worker does not know the provider " + access.provider +
+                                           "; its version is not the master's"};
+  }
+  auto provider = description->create(*options);
+  if (!provider.ok()) return provider.error();
+  if (*provider == nullptr) {
+    return Error{ErrorCode::kInternal, "this worker cannot use " + access.provider};
+  }
+  return Door{std::move(*provider), {access.key, access.secret}};
+}
+
+using Doors = std::map<std::string, Door, std::less<>>;
+
+Result<resources::StoredFile> fetch(const core::Resource& resource, const Doors& doors,
+                                    const resources::ContentStore& store,
+                                    const std::stop_token& stop) {
+  const auto door = doors.find(resource.type);
+  if (door == doors.end()) {
+    return Error{ErrorCode::kInternal, "the master gave no access to " + resource.type};
+  }
+  auto fields = read_fields(resource.id);
+  if (!fields.ok()) return fields.error();
+  auto writer = store.begin();
+  if (!writer.ok()) return writer.error();
+  providers::FetchRequest request;
+  request.fields = std::move(*fields);
+  request.credentials = door->second.credentials;
+  auto fetched = door->second.provider->fetch(
+      request, [&](std::span<const std::uint8_t> piece) { return writer->write(text_of(piece)); },
+      stop);
+  if (!fetched.ok()) return fetched.error();
+  auto stored = writer->finish(resource.sha256);
+  if (!stored.ok() && stored.error().code == ErrorCode::kInvalidArgument) {
+    return Error{ErrorCode::kConflict,
+                 "it has changed at " + resource.type + " since this session first had it, and " +
+                     "no worker has those bytes any more; create a new session"};
+  }
+  return stored;
+}
+
+/// The first error of several threads.
+class FirstError {
+ public:
+  void set(Error error) {
+    const std::lock_guard lock(mutex_);
+    if (!error_) error_ = std::move(error);
+    stop_.request_stop();
+  }
+  std::stop_token token() const { return stop_.get_token(); }
+  void request_stop() { stop_.request_stop(); }
+  const std::optional<Error>& error() const { return error_; }
+
+ private:
+  std::mutex mutex_;
+  std::optional<Error> error_;
+  std::stop_source stop_;
+};
+
+}  // namespace
+
+Result<std::shared_ptr<const core::SessionSpec>> ProvidedFiles::complete(
+    const core::RunTask& scout, const std::stop_token& stop) {
+  Doors doors;
+  for (const core::ProviderAccess& access : scout.access) {
+    auto door = open_door(access);
+    if (!door.ok()) return door.error();
+    doors.emplace(access.provider, std::move(*door));
+  }
+  auto spec = std::make_shared<core::SessionSpec>(*scout.session);
+  std::vector<core::Resource*> wanted;
+  for (core::Resource& resource : spec->resources) {
+    if (resource.type == core::kUploadType) continue;
+    if (!resource.known() || !resources_.store().has(resource.sha256)) wanted.push_back(&resource);
+  }
+  FirstError first;
+  const std::stop_callback stops(stop, [&first] { first.request_stop(); });
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < wanted.size() && !first.token().stop_requested(); i = next++) {
+      core::Resource& resource = *wanted[i];
+      auto stored = resources_.add(scout.session_id, [&](const resources::ContentStore& store) {
+        return fetch(resource, doors, store, first.token());
+      });
+      if (!stored.ok()) {
+        Error error = stored.error();
+        error.message = "cannot fetch \"" + resource.dst + "\": " + error.message;
+        first.set(std::move(error));
+        return;
+      }
+      resource.sha256 = std::move(stored->sha256);
+      resource.size_bytes = stored->size_bytes;
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    while (helpers.size() + 1 < std::min(kAtOnce, wanted.size())) helpers.emplace_back(work);
+    work();
+  }
+  if (first.error()) return *first.error();
+  if (stop.stop_requested()) {
+    return Error{ErrorCode::kCancelled, "cancelled while its resources were fetched"};
+  }
+  core::FetchedFiles fetched{scout.session_id, {}};
+  for (const core::Resource& resource : spec->resources) {
+    fetched.files.push_back({resource.sha256, resource.size_bytes});
+  }
+  tell_(std::move(fetched));
+  return std::shared_ptr<const core::SessionSpec>(std::move(spec));
+}
+
+}  // namespace francine::runtime

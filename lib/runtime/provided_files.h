@@ -1,0 +1,44 @@
+// ProvidedFiles: what a scout does (core/supply.cc): it fetches the files of a session
+// that come from providers into the worker's store, and tells the master what is in them.
+//
+// What is known already is not fetched again if the store has it; if it has not, the
+// provider must still have those very bytes. Files are fetched a few at a time.
+//
+// Thread safety: any thread. Errors of complete(): those of the provider
+// (providers/provider.h) and of the store; kConflict, the provider has other bytes than
+// were fetched first; kCancelled.
+
+#ifndef FRANCINE_RUNTIME_PROVIDED_FILES_H
+#define FRANCINE_RUNTIME_PROVIDED_FILES_H
+
+#include <functional>
+#include <memory>
+#include <stop_token>
+#include <utility>
+
+#include <francine/result.h>
+
+#include "core/task.h"
+#include "resources/resource_cache.h"
+
+namespace francine::runtime {
+
+class ProvidedFiles {
+ public:
+  /// `tell` sends to the master.
+  ProvidedFiles(resources::ResourceCache& resources, std::function<void(core::FetchedFiles)> tell)
+      : resources_(resources), tell_(std::move(tell)) {}
+
+  /// The session of the scout's task with all that is in its files, which are in the store
+  /// then, but for uploads.
+  Result<std::shared_ptr<const core::SessionSpec>> complete(const core::RunTask& scout,
+                                                            const std::stop_token& stop);
+
+ private:
+  resources::ResourceCache& resources_;
+  const std::function<void(core::FetchedFiles)> tell_;
+};
+
+}  // namespace francine::runtime
+
+#endif  // FRANCINE_RUNTIME_PROVIDED_FILES_H
