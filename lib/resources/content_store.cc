@@ -23,10 +23,11 @@ constexpr std::string_view kIdPrefix = "sha256:";
 constexpr const char* kIncoming = "incoming";
 constexpr mode_t kFileMode = 0400;
 
-/// A failure of the store's own files is never the caller's "not found".
+/// A failure of the store's own files is never the caller's "not found": its directory is
+/// away, as when a disk is not mounted.
 Error store_error(int error_number, const std::string& what) {
   Error error = base::errno_error(error_number, what);
-  if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kInternal;
+  if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kUnavailable;
   return error;
 }
 
@@ -214,7 +215,10 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, std::string_vie
   base::UniqueFd file(::open(incoming.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0) {
-    return fail(store_error(errno, "cannot open " + incoming.string()));
+    const int error_number = errno;
+    Error error = store_error(error_number, "cannot open " + incoming.string());
+    if (error_number == ENOENT) error.code = ErrorCode::kInternal;  // whoever wrote it did not
+    return fail(std::move(error));
   }
   if (!S_ISREG(status.st_mode)) {
     return fail({ErrorCode::kInternal, incoming.string() + " is not a regular file"});

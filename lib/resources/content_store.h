@@ -15,10 +15,11 @@
 // same time are fine and all succeed. A ContentWriter is used by one thread at a
 // time and must not outlive its store.
 //
-// Errors: kTooLarge, over max_file_bytes; kUnavailable, the disk is full or the
-// directory not usable; kInvalidArgument, other content than expected; kNotFound,
-// no such file; an error of the caller's reader is passed on. After an error
-// nothing half-written remains.
+// Errors: kTooLarge, over max_file_bytes; kUnavailable, the disk is full, read-only or
+// broken or the directory not usable; kInvalidArgument, other content than expected;
+// kNotFound, no such file; an error of the caller's reader is passed on. After an error
+// nothing half-written remains (what a broken disk does not let go is swept when the
+// store is opened again); the whole file may, where only its last sync failed.
 //
 // Callers see whole files by name alone, so that chunks with hashes of their own
 // and a quota can be added below this interface.
