@@ -36,7 +36,6 @@ class ResourceCache::Impl {
     sessions_.clear();
     std::error_code ignored;
     fs::remove_all(sessions_directory_, ignored);
-    static_cast<void>(store_->clear());
   }
 
   Result<std::shared_ptr<const SessionFiles>> acquire(SessionId session,
@@ -65,6 +64,7 @@ class ResourceCache::Impl {
       const auto user = users_.find(sha256);
       if (--user->second > 0) continue;
       users_.erase(user);
+      store_->unpin(sha256);
       static_cast<void>(store_->remove(sha256));
     }
   }
@@ -86,7 +86,8 @@ class ResourceCache::Impl {
     const std::scoped_lock lock(mutex_);
     Holding& holding = sessions_[session];
     for (const SessionFile& file : files) {
-      if (holding.contents.insert(file.sha256).second) ++users_[file.sha256];
+      if (!holding.contents.insert(file.sha256).second) continue;
+      if (++users_[file.sha256] == 1) store_->pin(file.sha256);
     }
   }
 
@@ -168,10 +169,14 @@ ResourceCache::~ResourceCache() = default;
 
 Result<std::unique_ptr<ResourceCache>> ResourceCache::make(ResourceCacheOptions options,
                                                            Fetch fetch) {
-  auto store = ContentStore::make(
-      {.directory = options.directory / "content", .max_file_bytes = options.max_file_bytes});
+  auto store = ContentStore::make({.directory = options.directory / "content",
+                                   .max_file_bytes = options.max_file_bytes,
+                                   .max_bytes = options.max_bytes});
   if (!store.ok()) return store.error();
-  if (auto cleared = (*store)->clear(); !cleared.ok()) return cleared.error();
+  for (const std::string& sha256 : (*store)->all()) {
+    // What cannot be read is fetched again, as what is damaged.
+    if (!(*store)->manifest(sha256).ok()) static_cast<void>((*store)->remove(sha256));
+  }
   const fs::path sessions = options.directory / "sessions";
   std::error_code error;
   fs::remove_all(sessions, error);

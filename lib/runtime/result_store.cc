@@ -13,6 +13,7 @@ Result<std::unique_ptr<ResultStore>> ResultStore::make(ResultStoreOptions option
   resources::ContentStoreOptions storing;
   storing.directory = options.directory;
   storing.sync = true;
+  storing.manifests = false;  // pictures are small, and served whole
   auto store = resources::ContentStore::make(std::move(storing));
   if (!store) return store.error();
   return std::unique_ptr<ResultStore>(
