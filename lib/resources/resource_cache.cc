@@ -65,8 +65,13 @@ class ResourceCache::Impl {
       if (--user->second > 0) continue;
       users_.erase(user);
       store_->unpin(sha256);
-      static_cast<void>(store_->remove(sha256));
+      if (!retired_) static_cast<void>(store_->remove(sha256));
     }
+  }
+
+  void retire() {
+    const std::scoped_lock lock(mutex_);
+    retired_ = true;
   }
 
   std::vector<SessionId> sessions() const {
@@ -148,7 +153,7 @@ class ResourceCache::Impl {
   Result<void> keep_if_used(const std::string& sha256) {
     const std::scoped_lock lock(mutex_);
     if (users_.contains(sha256)) return {};
-    static_cast<void>(store_->remove(sha256));
+    if (!retired_) static_cast<void>(store_->remove(sha256));
     return cancelled("the session was deleted");
   }
 
@@ -162,6 +167,7 @@ class ResourceCache::Impl {
   mutable std::mutex mutex_;
   std::map<SessionId, Holding> sessions_;
   std::map<std::string, std::uint64_t> users_;  ///< sessions that hold each content
+  bool retired_ = false;
 };
 
 ResourceCache::ResourceCache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -194,6 +200,7 @@ Result<std::shared_ptr<const SessionFiles>> ResourceCache::acquire(
 }
 
 void ResourceCache::release(SessionId session) { impl_->release(session); }
+void ResourceCache::retire() { impl_->retire(); }
 std::vector<SessionId> ResourceCache::sessions() const { return impl_->sessions(); }
 const ContentStore& ResourceCache::store() const { return impl_->store(); }
 

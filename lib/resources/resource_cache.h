@@ -7,8 +7,8 @@
 // the release removes what nobody else needs, so a deleted session leaves nothing
 // behind.
 //
-// A cache that is made where another one was, also one that was killed, has its content
-// still, but not its sessions: each file is looked at (ContentStore::manifest) and what is
+// A cache that is made where another one was, which was killed or told to retire(), has its
+// content still, but not its sessions: each file is looked at (ContentStore::manifest) and what is
 // damaged is fetched anew. What no session needs any more goes when room is needed.
 //
 // Thread safety: all methods from any thread. The same content is fetched by one
@@ -78,6 +78,9 @@ class ResourceCache {
 
   /// Forgets the session and removes what no other needs. An unknown one is fine.
   void release(SessionId session);
+
+  /// The worker ends, its sessions do not: from now on a release removes no content.
+  void retire();
 
   /// Those acquired and not yet released, in order.
   std::vector<SessionId> sessions() const;

@@ -272,6 +272,7 @@ void TaskRunner::Impl::stop() {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
   }
+  resources_->retire();
   forget();
   threads_.clear();  // requests their stop and joins them
   forget();

@@ -81,7 +81,8 @@ class TaskRunner {
   /// Stops all tasks and drops all that it keeps: as if just begun.
   void forget();
 
-  /// Stops all tasks and waits for them; whatever comes later is ignored.
+  /// Stops all tasks and waits for them; whatever comes later is ignored. Only fetched
+  /// resources stay in the data directory, for the next life.
   void stop();
 
   /// What it keeps, for others to fetch.

@@ -274,7 +274,12 @@ TEST_CASE_FIXTURE(Fixture, "a new cache has the content of the one before, witho
   const std::string a = origin.add("a");
   const std::vector<SessionFile> files = {{"a", a}};
   REQUIRE(cache->acquire(kFirst, files, {}).ok());
-  SUBCASE("that ended") { cache.reset(); }
+  SUBCASE("that ended") {
+    cache->retire();
+    cache->release(kFirst);
+    CHECK(sessions_on_disk() == 0);
+    cache.reset();
+  }
   SUBCASE("that was killed") {
     const fs::path copy = directory.path().string() + "-copy";
     fs::copy(directory.path(), copy, fs::copy_options::recursive);
