@@ -429,6 +429,7 @@ Result<WorkerOptions> worker_options(const WorkerConfig& config, const Environme
   options.tls = config.tls;
   options.data_dir = config.data_dir;
   options.partial_budget_bytes = static_cast<std::uint64_t>(config.partial_budget_bytes);
+  options.cache_bytes = static_cast<std::uint64_t>(config.cache_bytes);
   options.orphan_timeout = std::chrono::milliseconds(config.orphan_timeout);
   options.log = std::move(log);
   return options;

@@ -142,6 +142,7 @@ struct WorkerConfig {
   TlsFiles tls;
   std::string data_dir;
   std::int64_t partial_budget_bytes = std::int64_t{1} << 30;
+  std::int64_t cache_bytes = std::int64_t{64} << 30;
   std::int64_t orphan_timeout = 600'000;  ///< milliseconds
   std::string cluster_secret_file;
   std::string log_level = "info";

@@ -271,6 +271,9 @@ Settings worker_settings(WorkerConfig& c) {
        "those that the system trusts."},
       {"dataDir", TextTarget{&c.data_dir},
        "Directory for fetched resources; empty: a temporary one, removed at the end."},
+      {"cacheBytes", IntegerTarget{&c.cache_bytes, 0, kMaxBytes},
+       "Bytes of fetched resources kept; 0: no bound. Those used longest ago go, but never what "
+       "a session needs."},
       {"partialBudgetBytes", IntegerTarget{&c.partial_budget_bytes, 1, kMaxBytes},
        "Bytes of partials kept for merging before no more are produced."},
       {"orphanTimeout",

@@ -41,8 +41,12 @@ struct WorkerOptions {
   std::string advertised_host{};
   /// With these, the master is dialled and the resource port served with TLS.
   TlsFiles tls{};
-  /// Holds fetched resources. Empty: a temporary directory, removed at the end.
+  /// Holds fetched resources, also for the next worker that is given it. Empty: a temporary
+  /// directory, removed at the end.
   std::filesystem::path data_dir{};
+  /// Of fetched resources; 0: no bound. Those used longest ago go, but never what a session
+  /// needs: tasks of sessions that need more fail, and say so.
+  std::uint64_t cache_bytes = std::uint64_t{64} << 30;
   /// Partials that this worker keeps for merging before it stops producing more.
   std::uint64_t partial_budget_bytes = std::uint64_t{1} << 30;
   /// A worker that has had no master for this long cleans up and ends. Until then it

@@ -57,6 +57,12 @@ Digest Sha256::finish() {
   return digest;
 }
 
+Digest Sha256::so_far() const {
+  Sha256 copy;
+  require(EVP_MD_CTX_copy_ex(copy.context_.get(), context_.get()) == 1, "SHA-256");
+  return copy.finish();
+}
+
 Digest sha256(std::span<const std::uint8_t> bytes) {
   Sha256 hasher;
   hasher.update(bytes);

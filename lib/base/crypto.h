@@ -49,6 +49,8 @@ class Sha256 {
   void update(std::string_view text) { update(bytes_of(text)); }
   /// The digest of all updates so far; afterwards the object is as new.
   Digest finish();
+  /// The digest of all updates so far; they may go on.
+  Digest so_far() const;
 
  private:
   struct Free {

@@ -50,6 +50,9 @@ Error errno_error(int error_number, std::string_view what) {
     case EAGAIN:
       message += ": " + errno_text(error_number) + "; the machine is short of memory or processes";
       return {ErrorCode::kUnavailable, std::move(message)};
+    case EIO:
+      message += ": " + errno_text(error_number) + "; the disk fails: see the system's log";
+      return {ErrorCode::kUnavailable, std::move(message)};
     case ENOENT:
       message += ": " + errno_text(error_number);
       return {ErrorCode::kNotFound, std::move(message)};
@@ -59,9 +62,7 @@ Error errno_error(int error_number, std::string_view what) {
   }
 }
 
-bool is_disk_full(const Error& error) {
-  return error.message.find(kDiskFull) != std::string::npos;
-}
+bool is_disk_full(const Error& error) { return error.message.find(kDiskFull) != std::string::npos; }
 
 Result<void> write_all(int fd, std::span<const std::uint8_t> bytes, std::string_view what) {
   while (!bytes.empty()) {

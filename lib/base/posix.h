@@ -43,8 +43,8 @@ class UniqueFd {
 std::string errno_text(int error_number);
 
 /// The error of a failed system call: "<what>: <the system's words>", with the
-/// cure where there is a usual one (disk full, no permission, too many open
-/// files). kUnavailable for what the machine lacks now or does not permit,
+/// cure where there is a usual one (disk full or broken, no permission, too many
+/// open files). kUnavailable for what the machine lacks now or does not permit,
 /// kNotFound for ENOENT, kInternal for the rest. `what` is the start of a
 /// sentence: "cannot write /data/resources".
 Error errno_error(int error_number, std::string_view what);

@@ -7,33 +7,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <system_error>
 #include <vector>
+
+#include "resources/store_files.h"
 
 namespace francine::resources {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t kBufferBytes = 64 << 10;
 constexpr std::size_t kFanOutDigits = 2;
 constexpr std::string_view kIdPrefix = "sha256:";
 constexpr const char* kIncoming = "incoming";
 constexpr mode_t kFileMode = 0400;
-
-/// A failure of the store's own files is never the caller's "not found".
-Error store_error(int error_number, const std::string& what) {
-  Error error = base::errno_error(error_number, what);
-  if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kInternal;
-  return error;
-}
-
-Error not_found(std::string_view sha256) {
-  if (!base::is_sha256_hex(sha256)) return {ErrorCode::kNotFound, "not a SHA-256"};
-  return {ErrorCode::kNotFound, "no stored file has the SHA-256 " + std::string(sha256)};
-}
+constexpr const char* kManifestSuffix = ".chunks";
 
 Error too_large(std::uint64_t max_file_bytes) {
   return {ErrorCode::kTooLarge,
@@ -82,29 +73,6 @@ Result<void> remove_tree(const fs::path& path) {
   return {};
 }
 
-/// Reads a file from where it stands to its end.
-Reader reader_of(int file, std::string name) {
-  return [file, name = std::move(name)](char* buffer, std::size_t size) -> Result<std::size_t> {
-    for (;;) {
-      const ssize_t count = ::read(file, buffer, size);
-      if (count >= 0) return static_cast<std::size_t>(count);
-      if (errno != EINTR) return base::errno_error(errno, "cannot read " + name);
-    }
-  };
-}
-
-/// Hands all that `read` gives to `take`.
-Result<void> pump(const Reader& read, const std::function<Result<void>(std::string_view)>& take) {
-  // Not zeroed: a small file shall not pay for pages that it does not use.
-  const auto buffer = std::make_unique_for_overwrite<char[]>(kBufferBytes);
-  for (;;) {
-    auto count = read(buffer.get(), kBufferBytes);
-    if (!count.ok()) return count.error();
-    if (*count == 0) return {};
-    if (auto taken = take({buffer.get(), *count}); !taken.ok()) return taken;
-  }
-}
-
 /// Copies the contents: by reference where the file system can, else the bytes.
 Result<void> copy_contents(int from, int to, const std::string& name) {
   if (::ioctl(to, FICLONE, from) == 0) return {};
@@ -135,8 +103,7 @@ ContentWriter::ContentWriter(ContentWriter&& other) noexcept
     : store_(other.store_),
       path_(std::exchange(other.path_, {})),
       file_(std::move(other.file_)),
-      hasher_(std::move(other.hasher_)),
-      size_bytes_(other.size_bytes_) {}
+      digest_(std::move(other.digest_)) {}
 
 ContentWriter::~ContentWriter() {
   if (!path_.empty()) ::unlink(path_.c_str());
@@ -144,9 +111,8 @@ ContentWriter::~ContentWriter() {
 
 Result<void> ContentWriter::write(std::string_view bytes) {
   const std::uint64_t limit = store_->options_.max_file_bytes;
-  if (bytes.size() > limit - size_bytes_) return too_large(limit);
-  size_bytes_ += bytes.size();
-  hasher_.update(bytes);
+  if (bytes.size() > limit - digest_.size_bytes()) return too_large(limit);
+  digest_.update(bytes);
   auto written = base::write_all(file_.get(), base::bytes_of(bytes),
                                  "cannot store a file in " + store_->options_.directory.string());
   return written;
@@ -154,12 +120,11 @@ Result<void> ContentWriter::write(std::string_view bytes) {
 
 Result<StoredFile> ContentWriter::finish(std::string_view expected) {
   const fs::path path = std::exchange(path_, {});
-  StoredFile stored{base::hex(hasher_.finish()), size_bytes_};
-  return store_->settle(path, file_.get(), std::move(stored), expected);
+  return store_->settle(path, file_.get(), std::move(digest_), expected);
 }
 
 ContentStore::ContentStore(ContentStoreOptions options, base::UniqueFd lock)
-    : options_(std::move(options)), lock_(std::move(lock)) {}
+    : options_(std::move(options)), lock_(std::move(lock)), quota_(options_.max_bytes) {}
 
 Result<std::unique_ptr<ContentStore>> ContentStore::make(ContentStoreOptions options) {
   if (auto prepared = prepare_directory(options.directory); !prepared.ok()) return prepared.error();
@@ -168,7 +133,29 @@ Result<std::unique_ptr<ContentStore>> ContentStore::make(ContentStoreOptions opt
   const fs::path incoming = options.directory / kIncoming;
   if (auto removed = remove_tree(incoming); !removed.ok()) return removed.error();
   if (auto made = base::make_directories(incoming); !made.ok()) return made.error();
-  return std::unique_ptr<ContentStore>(new ContentStore(std::move(options), std::move(*lock)));
+  std::unique_ptr<ContentStore> store(new ContentStore(std::move(options), std::move(*lock)));
+  if (store->options_.max_bytes != 0) store->count_files();
+  return store;
+}
+
+void ContentStore::count_files() {
+  struct Found {
+    FileMark used;
+    std::uint64_t bytes;
+    std::string sha256;
+  };
+  std::vector<Found> found;
+  for (std::string& sha256 : all()) {
+    struct stat file {};
+    struct stat used {};
+    if (::lstat(path(sha256).c_str(), &file) != 0) continue;
+    if (::lstat(manifest_path(sha256).c_str(), &used) != 0) used = file;
+    found.push_back({mark_of(used), static_cast<std::uint64_t>(file.st_size), std::move(sha256)});
+  }
+  std::ranges::sort(found, {}, [](const Found& file) { return file.used.modified_ns; });
+  for (const Found& file : found) quota_.add(file.sha256, file.bytes);
+  // The quota may have been larger when they came.
+  static_cast<void>(make_room({}, 0));
 }
 
 fs::path ContentStore::incoming_path() const {
@@ -214,7 +201,10 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, std::string_vie
   base::UniqueFd file(::open(incoming.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   struct stat status {};
   if (!file || ::fstat(file.get(), &status) != 0) {
-    return fail(store_error(errno, "cannot open " + incoming.string()));
+    const int error_number = errno;
+    Error error = store_error(error_number, "cannot open " + incoming.string());
+    if (error_number == ENOENT) error.code = ErrorCode::kInternal;  // whoever wrote it did not
+    return fail(std::move(error));
   }
   if (!S_ISREG(status.st_mode)) {
     return fail({ErrorCode::kInternal, incoming.string() + " is not a regular file"});
@@ -222,50 +212,103 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, std::string_vie
   if (static_cast<std::uint64_t>(status.st_size) > options_.max_file_bytes) {
     return fail(too_large(options_.max_file_bytes));
   }
-  base::Sha256 hasher;
-  StoredFile stored;
+  FileDigest digest;
   auto pumped = pump(reader_of(file.get(), incoming.string()), [&](std::string_view bytes) {
-    hasher.update(bytes);
-    stored.size_bytes += bytes.size();
+    digest.update(bytes);
     return Result<void>();
   });
   if (!pumped.ok()) return fail(pumped.error());
-  stored.sha256 = base::hex(hasher.finish());
-  auto settled = settle(incoming, file.get(), std::move(stored), sha256);
+  auto settled = settle(incoming, file.get(), std::move(digest), sha256);
   // Where both names are links to one file already, rename() leaves the old one.
   ::unlink(incoming.c_str());
   return settled;
 }
 
-Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, StoredFile stored,
+Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, FileDigest digest,
                                         std::string_view expected) const {
+  const fs::path manifest_incoming = fs::path(incoming) += kManifestSuffix;
   const auto fail = [&](Error error) {
     ::unlink(incoming.c_str());
+    if (options_.manifests) ::unlink(manifest_incoming.c_str());
     return error;
   };
-  if (!expected.empty() && stored.sha256 != expected) {
-    return fail({ErrorCode::kInvalidArgument, "the content has the SHA-256 " + stored.sha256 +
-                                                  " instead of " + std::string(expected)});
+  Manifest manifest;
+  const std::string sha256 = digest.finish(manifest);
+  if (!expected.empty() && sha256 != expected) {
+    return fail({ErrorCode::kInvalidArgument,
+                 "the content has the SHA-256 " + sha256 + " instead of " + std::string(expected)});
   }
   const std::string what = "cannot store a file in " + options_.directory.string();
   if (::fchmod(file, kFileMode) != 0) return fail(store_error(errno, what));
   if (options_.sync && ::fsync(file) != 0) return fail(store_error(errno, what));
-  const fs::path target = path(stored.sha256);
-  const fs::path folder = target.parent_path();
-  int renamed = ::rename(incoming.c_str(), target.c_str());
-  if (renamed != 0 && errno == ENOENT) {
-    if (::mkdir(folder.c_str(), 0700) != 0 && errno != EEXIST) {
+  if (options_.manifests) {
+    struct stat status {};
+    if (::fstat(file, &status) != 0) return fail(store_error(errno, what));
+    manifest.mark = mark_of(status);
+    auto written = write_manifest(manifest_incoming, manifest, what);
+    if (!written.ok()) return fail(written.error());
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto room = make_room(sha256, manifest.size_bytes); !room.ok()) return fail(room.error());
+    if (auto moved = move_in(incoming, sha256); !moved.ok()) return fail(moved.error());
+    quota_.add(sha256, manifest.size_bytes);
+    if (options_.manifests &&
+        ::rename(manifest_incoming.c_str(), manifest_path(sha256).c_str()) != 0) {
       return fail(store_error(errno, what));
     }
-    renamed = ::rename(incoming.c_str(), target.c_str());
   }
-  if (renamed != 0) return fail(store_error(errno, what));
   if (options_.sync) {
-    if (auto synced = sync_directory(folder); !synced.ok()) return synced.error();
+    if (auto synced = sync_directory(path(sha256).parent_path()); !synced.ok()) {
+      return synced.error();
+    }
     // Also when another thread made the folder: its sync may not have come yet.
     if (auto synced = sync_directory(options_.directory); !synced.ok()) return synced.error();
   }
-  return stored;
+  return StoredFile{sha256, manifest.size_bytes};
+}
+
+Result<void> ContentStore::make_room(const std::string& sha256, std::uint64_t bytes) const {
+  const auto going = quota_.room_for(sha256, bytes);
+  if (!going) {
+    return Error{ErrorCode::kUnavailable,
+                 "cannot store a file of " + std::to_string(bytes) + " bytes in " +
+                     options_.directory.string() + ": the quota of " +
+                     std::to_string(options_.max_bytes) +
+                     " bytes does not hold it beside what sessions need; raise it or delete "
+                     "sessions"};
+  }
+  for (const std::string& old : *going) {
+    if (auto removed = remove_file(old); !removed.ok()) return removed;
+  }
+  return {};
+}
+
+Result<void> ContentStore::move_in(const fs::path& incoming, const std::string& sha256) const {
+  const std::string what = "cannot store a file in " + options_.directory.string();
+  const fs::path target = path(sha256);
+  if (::rename(incoming.c_str(), target.c_str()) == 0) return {};
+  if (errno != ENOENT) return store_error(errno, what);
+  if (::mkdir(target.parent_path().c_str(), 0700) != 0 && errno != EEXIST) {
+    return store_error(errno, what);
+  }
+  if (::rename(incoming.c_str(), target.c_str()) != 0) return store_error(errno, what);
+  return {};
+}
+
+Result<void> ContentStore::remove_file(const std::string& sha256) const {
+  // In this order: no manifest is left without its file.
+  for (const fs::path& gone : {manifest_path(sha256), path(sha256)}) {
+    if (::unlink(gone.c_str()) != 0 && errno != ENOENT) {
+      return store_error(errno, "cannot remove " + gone.string());
+    }
+  }
+  quota_.remove(sha256);
+  return {};
+}
+
+fs::path ContentStore::manifest_path(std::string_view sha256) const {
+  return path(sha256) += kManifestSuffix;
 }
 
 fs::path ContentStore::path(std::string_view sha256) const {
@@ -293,9 +336,18 @@ Result<base::UniqueFd> ContentStore::open(std::string_view sha256) const {
   return store_error(errno, "cannot open " + path(sha256).string());
 }
 
+void ContentStore::use(std::string_view sha256) const {
+  if (options_.max_bytes == 0) return;
+  const std::lock_guard lock(mutex_);
+  quota_.use(std::string(sha256));
+  // For the next life: when a file was used is when its manifest was touched.
+  ::utimensat(AT_FDCWD, manifest_path(sha256).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+}
+
 Result<void> ContentStore::place(std::string_view sha256, int directory, const std::string& name,
                                  Placing placing) const {
   if (!base::is_sha256_hex(sha256)) return not_found(sha256);
+  use(sha256);
   if (placing == Placing::kLink) {
     if (::linkat(AT_FDCWD, path(sha256).c_str(), directory, name.c_str(), 0) == 0) return {};
     if (errno == ENOENT && !has(sha256)) return not_found(sha256);
@@ -322,8 +374,18 @@ Result<void> ContentStore::place(std::string_view sha256, const fs::path& target
 
 Result<void> ContentStore::remove(std::string_view sha256) const {
   if (!base::is_sha256_hex(sha256)) return {};
-  if (::unlink(path(sha256).c_str()) == 0 || errno == ENOENT) return {};
-  return store_error(errno, "cannot remove " + path(sha256).string());
+  const std::lock_guard lock(mutex_);
+  return remove_file(std::string(sha256));
+}
+
+void ContentStore::pin(const std::string& sha256) const {
+  const std::lock_guard lock(mutex_);
+  quota_.pin(sha256);
+}
+
+void ContentStore::unpin(const std::string& sha256) const {
+  const std::lock_guard lock(mutex_);
+  quota_.unpin(sha256);
 }
 
 std::vector<std::string> ContentStore::all() const {
@@ -335,27 +397,6 @@ std::vector<std::string> ContentStore::all() const {
     if (base::is_sha256_hex(name)) found.push_back(std::move(name));
   }
   return found;
-}
-
-Result<void> ContentStore::clear() const {
-  std::error_code error;
-  std::vector<fs::path> folders;
-  for (fs::directory_iterator entry(options_.directory, error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (entry->path().filename().native().size() == kFanOutDigits) folders.push_back(entry->path());
-  }
-  if (error) return store_error(error.value(), "cannot read " + options_.directory.string());
-  for (const fs::path& folder : folders) {
-    // The folders stay: a put may be about to rename into one.
-    for (fs::directory_iterator entry(folder, error), end; !error && entry != end;
-         entry.increment(error)) {
-      if (::unlink(entry->path().c_str()) != 0 && errno != ENOENT) {
-        return store_error(errno, "cannot remove " + entry->path().string());
-      }
-    }
-    if (error) return store_error(error.value(), "cannot read " + folder.string());
-  }
-  return {};
 }
 
 }  // namespace francine::resources

@@ -6,22 +6,26 @@
 // into place; a reader sees all of it or nothing, and what a crash left behind is
 // swept when the store is opened again.
 //
-//     directory/            0700, of one ContentStore at a time (an flock on `lock`)
+//     directory/                  0700, of one ContentStore at a time (an flock on `lock`)
 //       lock
-//       incoming/<name>     being written
-//       <2 hex>/<64 hex>    the files, 0400
+//       incoming/<name>           being written
+//       <2 hex>/<64 hex>          the files, 0400
+//       <2 hex>/<64 hex>.chunks   the SHA-256s of its chunks (manifest.h)
+//
+// Quota. With max_bytes, a file that comes makes room for itself: those placed or stored
+// longest ago go, also over restarts, but never one that is pinned; where those leave no
+// room it is refused, and nothing changes. What is being written, and the manifests, do
+// not count.
 //
 // Thread safety: all methods from any thread; puts of the same content at the
 // same time are fine and all succeed. A ContentWriter is used by one thread at a
 // time and must not outlive its store.
 //
-// Errors: kTooLarge, over max_file_bytes; kUnavailable, the disk is full or the
-// directory not usable; kInvalidArgument, other content than expected; kNotFound,
-// no such file; an error of the caller's reader is passed on. After an error
-// nothing half-written remains.
-//
-// Callers see whole files by name alone, so that chunks with hashes of their own
-// and a quota can be added below this interface.
+// Errors: kTooLarge, over max_file_bytes; kUnavailable, the disk is full, read-only or
+// broken, the directory not usable or the quota used up; kInvalidArgument, other content than
+// expected; kNotFound, no such file; an error of the caller's reader is passed on. After an error
+// nothing half-written remains (what a broken disk does not let go is swept when the
+// store is opened again); the whole file may, where only its last steps failed.
 
 #ifndef FRANCINE_RESOURCES_CONTENT_STORE_H
 #define FRANCINE_RESOURCES_CONTENT_STORE_H
@@ -32,6 +36,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +45,8 @@
 
 #include "base/crypto.h"
 #include "base/posix.h"
+#include "resources/manifest.h"
+#include "resources/quota.h"
 
 namespace francine::resources {
 
@@ -52,6 +59,10 @@ struct ContentStoreOptions {
   /// Whether a put waits until its file would survive a loss of power. A master
   /// acknowledges what it stores and wants it; a worker can fetch again.
   bool sync = false;
+  std::uint64_t max_bytes = 0;  ///< of all files; 0: no bound
+  /// Whether a file's manifest is made while it is written, which costs another SHA-256 of
+  /// what is beyond its first chunk.
+  bool manifests = true;
 };
 
 struct StoredFile {
@@ -95,8 +106,7 @@ class ContentWriter {
   const ContentStore* store_;
   std::filesystem::path path_;  ///< empty: nothing to remove
   base::UniqueFd file_;
-  base::Sha256 hasher_;
-  std::uint64_t size_bytes_ = 0;
+  FileDigest digest_;
 };
 
 class ContentStore {
@@ -128,6 +138,15 @@ class ContentStore {
   /// Where the file is, if the store has it. For reading only. Needs the digits.
   std::filesystem::path path(std::string_view sha256) const;
 
+  /// What the file consists of, and whether it is what was stored: its manifest says so
+  /// where the file still has its size, time of change and inode; else, and where there is
+  /// no manifest, the file is read, and its manifest written. A file that is something
+  /// else is removed, and not found.
+  Result<Manifest> manifest(std::string_view sha256) const;
+  /// Reads that chunk. kInternal: it is not what was stored; kInvalidArgument: the file
+  /// has fewer chunks.
+  Result<void> check_chunk(std::string_view sha256, std::size_t chunk) const;
+
   /// Makes `name` in the open directory: a file that does not exist yet, of mode
   /// 0400. Never follows a link.
   Result<void> place(std::string_view sha256, int directory, const std::string& name,
@@ -141,20 +160,33 @@ class ContentStore {
   Result<void> remove(std::string_view sha256) const;
   /// The digests of all files; what cannot be read is left out.
   std::vector<std::string> all() const;
-  /// Forgets all files.
-  Result<void> clear() const;
+
+  /// Keeps the quota from removing it until it is unpinned as often; also before it is
+  /// stored.
+  void pin(const std::string& sha256) const;
+  void unpin(const std::string& sha256) const;
 
   const ContentStoreOptions& options() const { return options_; }
 
  private:
   friend class ContentWriter;
   ContentStore(ContentStoreOptions options, base::UniqueFd lock);
-  Result<StoredFile> settle(const std::filesystem::path& incoming, int file, StoredFile stored,
+  Result<StoredFile> settle(const std::filesystem::path& incoming, int file, FileDigest digest,
                             std::string_view expected) const;
+  std::filesystem::path manifest_path(std::string_view sha256) const;
+  Result<Manifest> read_through(std::string_view sha256, int file, FileMark mark) const;
+  void count_files();
+  void use(std::string_view sha256) const;
+  // With mutex_ held:
+  Result<void> make_room(const std::string& sha256, std::uint64_t bytes) const;
+  Result<void> move_in(const std::filesystem::path& incoming, const std::string& sha256) const;
+  Result<void> remove_file(const std::string& sha256) const;
 
   ContentStoreOptions options_;
   base::UniqueFd lock_;
   mutable std::atomic<std::uint64_t> next_incoming_{0};
+  mutable std::mutex mutex_;  ///< names change, and the quota with them
+  mutable Quota quota_;
 };
 
 }  // namespace francine::resources

@@ -36,7 +36,6 @@ class ResourceCache::Impl {
     sessions_.clear();
     std::error_code ignored;
     fs::remove_all(sessions_directory_, ignored);
-    static_cast<void>(store_->clear());
   }
 
   Result<std::shared_ptr<const SessionFiles>> acquire(SessionId session,
@@ -74,8 +73,14 @@ class ResourceCache::Impl {
       const auto user = users_.find(sha256);
       if (--user->second > 0) continue;
       users_.erase(user);
-      static_cast<void>(store_->remove(sha256));
+      store_->unpin(sha256);
+      if (!retired_) static_cast<void>(store_->remove(sha256));
     }
+  }
+
+  void retire() {
+    const std::scoped_lock lock(mutex_);
+    retired_ = true;
   }
 
   std::vector<SessionId> sessions() const {
@@ -95,7 +100,8 @@ class ResourceCache::Impl {
     const std::scoped_lock lock(mutex_);
     Holding& holding = sessions_[session];
     for (const SessionFile& file : files) {
-      if (holding.contents.insert(file.sha256).second) ++users_[file.sha256];
+      if (!holding.contents.insert(file.sha256).second) continue;
+      if (++users_[file.sha256] == 1) store_->pin(file.sha256);
     }
   }
 
@@ -156,7 +162,7 @@ class ResourceCache::Impl {
   Result<void> keep_if_used(const std::string& sha256) {
     const std::scoped_lock lock(mutex_);
     if (users_.contains(sha256)) return {};
-    static_cast<void>(store_->remove(sha256));
+    if (!retired_) static_cast<void>(store_->remove(sha256));
     return cancelled("the session was deleted");
   }
 
@@ -170,6 +176,7 @@ class ResourceCache::Impl {
   mutable std::mutex mutex_;
   std::map<SessionId, Holding> sessions_;
   std::map<std::string, std::uint64_t> users_;  ///< sessions that hold each content
+  bool retired_ = false;
 };
 
 ResourceCache::ResourceCache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -177,10 +184,14 @@ ResourceCache::~ResourceCache() = default;
 
 Result<std::unique_ptr<ResourceCache>> ResourceCache::make(ResourceCacheOptions options,
                                                            Fetch fetch) {
-  auto store = ContentStore::make(
-      {.directory = options.directory / "content", .max_file_bytes = options.max_file_bytes});
+  auto store = ContentStore::make({.directory = options.directory / "content",
+                                   .max_file_bytes = options.max_file_bytes,
+                                   .max_bytes = options.max_bytes});
   if (!store.ok()) return store.error();
-  if (auto cleared = (*store)->clear(); !cleared.ok()) return cleared.error();
+  for (const std::string& sha256 : (*store)->all()) {
+    // What cannot be read is fetched again, as what is damaged.
+    if (!(*store)->manifest(sha256).ok()) static_cast<void>((*store)->remove(sha256));
+  }
   const fs::path sessions = options.directory / "sessions";
   std::error_code error;
   fs::remove_all(sessions, error);
@@ -203,6 +214,7 @@ Result<StoredFile> ResourceCache::add(
 }
 
 void ResourceCache::release(SessionId session) { impl_->release(session); }
+void ResourceCache::retire() { impl_->retire(); }
 std::vector<SessionId> ResourceCache::sessions() const { return impl_->sessions(); }
 const ContentStore& ResourceCache::store() const { return impl_->store(); }
 

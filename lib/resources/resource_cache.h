@@ -5,7 +5,11 @@
 // says that the session is deleted. Content is kept while a session that was
 // acquired and not yet released needs it, also when fetching a part of it failed;
 // the release removes what nobody else needs, so a deleted session leaves nothing
-// behind. The cache starts empty, whatever an earlier life left in its directory.
+// behind.
+//
+// A cache that is made where another one was, which was killed or told to retire(), has its
+// content still, but not its sessions: each file is looked at (ContentStore::manifest) and what is
+// damaged is fetched anew. What no session needs any more goes when room is needed.
 //
 // Content whose name nobody knows yet is not acquired but added: whoever adds it learns
 // its name.
@@ -55,6 +59,9 @@ using Fetch = std::function<Result<void>(SessionId session, const std::string& s
 struct ResourceCacheOptions {
   std::filesystem::path directory;  ///< made if it does not exist; the cache's alone
   std::uint64_t max_file_bytes = std::uint64_t{16} << 30;
+  /// Of all content; 0: no bound. acquire() gives kUnavailable where what sessions need is
+  /// more.
+  std::uint64_t max_bytes = 0;
   /// Links suit producers inside this process, which promise not to write.
   Placing placing = Placing::kLink;
 };
@@ -63,7 +70,7 @@ class ResourceCache {
  public:
   static Result<std::unique_ptr<ResourceCache>> make(ResourceCacheOptions options, Fetch fetch);
 
-  /// Removes the files. No call may be running, and no SessionFiles in use.
+  /// Removes the sessions' directories. No call may be running, and no SessionFiles in use.
   ~ResourceCache();
 
   /// The session's files, laid out; fetches what is lacking. The directory lives
@@ -79,6 +86,9 @@ class ResourceCache {
 
   /// Forgets the session and removes what no other needs. An unknown one is fine.
   void release(SessionId session);
+
+  /// The worker ends, its sessions do not: from now on a release removes no content.
+  void retire();
 
   /// Those acquired and not yet released, in order.
   std::vector<SessionId> sessions() const;

@@ -96,6 +96,7 @@ Result<void> Master::Impl::check_resources(const SessionRequest& request,
     auto sha256 = resources::sha256_of_id(resource.id, field + ".id");
     if (!sha256) return sha256.error();
     auto size = resources_->size(*sha256);
+    if (!size && size.error().code != ErrorCode::kNotFound) return size.error();
     if (!size) {
       return invalid(field + ".id " + resource.id +
                      " has not been uploaded; PUT /resources stores a file and answers its id");

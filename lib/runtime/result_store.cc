@@ -13,6 +13,7 @@ Result<std::unique_ptr<ResultStore>> ResultStore::make(ResultStoreOptions option
   resources::ContentStoreOptions storing;
   storing.directory = options.directory;
   storing.sync = true;
+  storing.manifests = false;  // pictures are small, and served whole
   auto store = resources::ContentStore::make(std::move(storing));
   if (!store) return store.error();
   return std::unique_ptr<ResultStore>(
@@ -35,7 +36,10 @@ Result<std::string> ResultStore::put(std::shared_ptr<const EncodedImage> picture
     if (!stored) return stored.error();
     const std::lock_guard lock(mutex_);
     // An equal picture may have been dropped or have expired, and its file with it, since.
-    if (!store_->has(stored->sha256)) continue;
+    if (auto there = store_->size(stored->sha256); !there) {
+      if (there.error().code == ErrorCode::kNotFound) continue;
+      return there.error();
+    }
     Entry& entry = entries_[stored->sha256];
     ++entry.references;
     if (entry.kept) {  // as new as its newest execution

@@ -114,7 +114,7 @@ TaskRunner::Impl::Impl(const TaskRunnerOptions& options, producers::ProducerTabl
 
 Result<void> TaskRunner::Impl::start(const TaskRunnerOptions& options) {
   auto cache = resources::ResourceCache::make(
-      {.directory = options.data_dir},
+      {.directory = options.data_dir, .max_bytes = options.cache_bytes},
       [this](SessionId session, const std::string& sha256, const std::filesystem::path& target,
              resources::Trust trust, std::stop_token stop) {
         return fetch_resource(session, sha256, target, trust, std::move(stop));
@@ -278,6 +278,7 @@ void TaskRunner::Impl::stop() {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
   }
+  resources_->retire();
   forget();
   threads_.clear();  // requests their stop and joins them
   forget();

@@ -52,6 +52,7 @@ struct TaskRunnerOptions {
   std::uint32_t slots = 1;                                 ///< at least 1
   std::vector<std::shared_ptr<const Producer>> producers;  ///< beside the built-in ones
   std::filesystem::path data_dir;  ///< made if it does not exist; its content is the runner's
+  std::uint64_t cache_bytes = 0;   ///< of fetched resources; 0: no bound
   /// Asked before each task; an error fails it. May be empty. For chaos.h.
   std::function<std::optional<Error>()> obstacle = {};
 };
@@ -80,7 +81,8 @@ class TaskRunner {
   /// Stops all tasks and drops all that it keeps: as if just begun.
   void forget();
 
-  /// Stops all tasks and waits for them; whatever comes later is ignored.
+  /// Stops all tasks and waits for them; whatever comes later is ignored. Only fetched
+  /// resources stay in the data directory, for the next life.
   void stop();
 
   /// What it keeps, for others to fetch.

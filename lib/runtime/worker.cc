@@ -159,6 +159,7 @@ Result<void> Worker::Impl::start() {
   auto runner = runtime::TaskRunner::make({.slots = options_.slots,
                                            .producers = options_.producers,
                                            .data_dir = data_.path(),
+                                           .cache_bytes = options_.cache_bytes,
                                            .obstacle = [this] { return chaos_->obstacle(); }},
                                           *chaos_, *blobs_, log_);
   if (!runner.ok()) return runner.error();

@@ -74,6 +74,10 @@ TEST_CASE("errors of the system name the thing and the cure") {
   CHECK(full.code == ErrorCode::kUnavailable);
   CHECK(full.message ==
         "cannot write /data/x: the disk is full; free some space or choose another directory");
+  const Error broken = errno_error(EIO, "cannot write /data/x");
+  CHECK(broken.code == ErrorCode::kUnavailable);
+  CHECK(broken.message ==
+        "cannot write /data/x: Input/output error; the disk fails: see the system's log");
   CHECK(errno_error(ENOENT, "cannot open /data/x").code == ErrorCode::kNotFound);
 }
 

@@ -1,7 +1,8 @@
-// A master whose disk takes no pictures for a while.
+// A master whose disk takes nothing for a while.
 
 #include <doctest/doctest.h>
 
+#include <cerrno>
 #include <condition_variable>
 #include <filesystem>
 #include <mutex>
@@ -11,6 +12,7 @@
 
 #include <francine/francine.h>
 
+#include "../support/disk_faults.h"
 #include "../support/temporary_directory.h"
 #include "master_farm.h"
 
@@ -88,6 +90,47 @@ TEST_CASE("a disk that takes no pictures refuses new work, and what runs finishe
   CHECK(second.info().retries == 0);
   CHECK(disk.heard.wait_for("finished pictures can be stored again"));
   CHECK(disk.farm.session().create_execution({}).value().wait().ok());
+}
+
+void check_refusal_and_recovery(int error_number, const std::string& words) {
+  CAPTURE(words);
+  DiskFarm disk;
+  DiskFaults faults(disk.place.path());
+  const std::string kept = put(*disk.farm.master, "put before");
+  const Session session = disk.farm.session();
+  const Execution execution = session.create_execution({.parallel = 3}).value();
+  REQUIRE(disk.farm.gate->wait_for_renderer());
+
+  faults.fail(error_number, 1, DiskFaults::kForGood);
+  const auto refused_with_cause = [&](const Error& error, const std::string& directory) {
+    CAPTURE(error.message);
+    CHECK(error.code == ErrorCode::kUnavailable);
+    CHECK(error.message.find((disk.place.path() / "data" / directory).string()) !=
+          std::string::npos);
+    CHECK(error.message.find(words) != std::string::npos);
+  };
+  refused_with_cause(try_to_put(*disk.farm.master, "put now").error(), "resources");
+  disk.farm.gate->open();
+  REQUIRE(disk.heard.wait_for("a finished picture cannot be stored"));
+  refused_with_cause(session.create_execution({}).error(), "results");
+  refused_with_cause(disk.farm.master->create_session({.producer = "gated"}).error(), "results");
+  CHECK(execution.info().state == ExecutionState::kRunning);
+
+  faults.heal();
+  REQUIRE(execution.wait().ok());
+  CHECK(execution.info().retries == 0);
+  CHECK(disk.heard.wait_for("finished pictures can be stored again"));
+  const SessionRequest both = {
+      .producer = "gated",
+      .resources = {{.id = kept, .dst = "before.txt"},
+                    {.id = put(*disk.farm.master, "put now"), .dst = "now.txt"}}};
+  CHECK(disk.farm.master->create_session(both)->create_execution({})->wait().ok());
+}
+
+TEST_CASE("a disk that is full, read-only or broken takes nothing, and then everything") {
+  check_refusal_and_recovery(ENOSPC, "the disk is full");
+  check_refusal_and_recovery(EROFS, "Read-only file system");
+  check_refusal_and_recovery(EIO, "Input/output error");
 }
 
 TEST_CASE("what frees space is not refused while the disk takes no pictures") {

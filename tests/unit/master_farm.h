@@ -99,14 +99,16 @@ struct Farm {
   }
 };
 
+inline Result<std::string> try_to_put(Master& master, std::string_view contents) {
+  return master.put_resource([&contents](char* buffer, std::size_t size) -> Result<std::size_t> {
+    const std::size_t taken = contents.copy(buffer, size);
+    contents.remove_prefix(taken);
+    return taken;
+  });
+}
+
 inline std::string put(Master& master, std::string_view contents) {
-  return master
-      .put_resource([&contents](char* buffer, std::size_t size) -> Result<std::size_t> {
-        const std::size_t taken = contents.copy(buffer, size);
-        contents.remove_prefix(taken);
-        return taken;
-      })
-      .value();
+  return try_to_put(master, contents).value();
 }
 
 }  // namespace francine::testing

@@ -100,6 +100,17 @@ struct Fixture {
   std::unique_ptr<ResourceCache> cache =
       ResourceCache::make({.directory = directory.path()}, origin.fetch()).value();
 
+  void make_again(std::uint64_t max_bytes = 0) {
+    cache.reset();
+    cache =
+        ResourceCache::make({.directory = directory.path(), .max_bytes = max_bytes}, origin.fetch())
+            .value();
+  }
+  std::ptrdiff_t sessions_on_disk() const {
+    const fs::directory_iterator all(directory.path() / "sessions");
+    return std::distance(begin(all), end(all));
+  }
+
   std::future<Result<std::shared_ptr<const SessionFiles>>> acquire_later(
       SessionId session, std::vector<SessionFile> files, std::stop_token stop = {}) {
     return std::async(std::launch::async, [this, session, files = std::move(files), stop] {
@@ -259,19 +270,76 @@ TEST_CASE_FIXTURE(Fixture, "a session without files has an empty directory") {
   CHECK(files->scene_files().names.empty());
 }
 
-TEST_CASE_FIXTURE(Fixture, "a new cache starts empty, and an old one leaves nothing") {
+TEST_CASE_FIXTURE(Fixture, "a new cache has the content of the one before, without its sessions") {
   const std::string a = origin.add("a");
-  REQUIRE(cache->acquire(kFirst, std::vector<SessionFile>{{"a", a}}, {}).ok());
-  cache.reset();
+  const std::vector<SessionFile> files = {{"a", a}};
+  REQUIRE(cache->acquire(kFirst, files, {}).ok());
+  SUBCASE("that ended") {
+    cache->retire();
+    cache->release(kFirst);
+    CHECK(sessions_on_disk() == 0);
+    cache.reset();
+  }
+  SUBCASE("that was killed") {
+    const fs::path copy = directory.path().string() + "-copy";
+    fs::copy(directory.path(), copy, fs::copy_options::recursive);
+    cache.reset();
+    fs::remove_all(directory.path());
+    fs::rename(copy, directory.path());
+    CHECK(sessions_on_disk() == 1);
+  }
+  make_again();
+  CHECK(sessions_on_disk() == 0);
+  CHECK(cache->sessions().empty());
+  CHECK(cache->store().has(a));
+  CHECK(read_file(cache->acquire(kSecond, files, {}).value()->scene_files().directory / "a") ==
+        "a");
+  CHECK(origin.begun() == 1);
+  cache->release(kSecond);
   CHECK(leaves_nothing());
+}
 
-  // What an earlier life that was killed would have left.
-  fs::create_directories(directory.path() / "sessions" / "session-old");
-  fs::create_directories(directory.path() / "content" / a.substr(0, 2));
-  std::ofstream(directory.path() / "content" / a.substr(0, 2) / a) << "a";
-  CHECK_FALSE(leaves_nothing());
-  cache = ResourceCache::make({.directory = directory.path()}, origin.fetch()).value();
-  CHECK(leaves_nothing());
+TEST_CASE_FIXTURE(Fixture, "content that was damaged between two lives is fetched anew") {
+  const std::string a = origin.add("a");
+  const std::string b = origin.add("b");
+  const std::vector<SessionFile> files = {{"a", a}, {"b", b}};
+  const fs::path path = cache->store().path(a);
+  REQUIRE(cache->acquire(kFirst, files, {}).ok());
+  cache.reset();
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+  SUBCASE("changed") { std::ofstream(path) << "?"; }
+  SUBCASE("cut") { fs::resize_file(path, 0); }
+  make_again();
+  CHECK_FALSE(cache->store().has(a));
+  CHECK(cache->store().has(b));
+  const auto acquired = cache->acquire(kSecond, files, {}).value();
+  CHECK(read_file(acquired->scene_files().directory / "a") == "a");
+  CHECK(origin.begun() == 3);
+}
+
+TEST_CASE_FIXTURE(Fixture,
+                  "what no session needs goes when there is no room; what one needs stays") {
+  const std::string old = origin.add("old, 20 bytes ......");
+  const std::string a = origin.add("a, 20 bytes ........");
+  const std::string b = origin.add("b, 20 bytes ........");
+  const std::string c = origin.add("c, 20 bytes ........");
+  REQUIRE(cache->acquire(kFirst, std::vector<SessionFile>{{"old", old}}, {}).ok());
+  make_again(50);
+  const std::vector<SessionFile> files = {{"a", a}, {"b", b}};
+  REQUIRE(cache->acquire(kFirst, files, {}).ok());
+  CHECK_FALSE(cache->store().has(old));
+
+  const std::vector<SessionFile> more = {{"c.obj", c}};
+  const auto refused = cache->acquire(kSecond, more, {});
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::kUnavailable);
+  CHECK(refused.error().message.starts_with("cannot fetch \"c.obj\": "));
+  CHECK(refused.error().message.find("the quota of 50 bytes") != std::string::npos);
+  CHECK(cache->acquire(kFirst, files, {}).ok());
+  CHECK(cache->store().has(a));
+  CHECK(cache->store().has(b));
+  cache->release(kFirst);
+  CHECK(cache->acquire(kSecond, more, {}).ok());
 }
 
 TEST_CASE_FIXTURE(Fixture, "sessions come and go on many threads") {

@@ -19,11 +19,14 @@ namespace francine::runtime::testing {
 namespace fs = std::filesystem;
 
 struct Bench {
-  explicit Bench(std::uint32_t slots = 1) {
-    runner =
-        TaskRunner::make({.slots = slots, .producers = {producer}, .data_dir = dir.path() / "data"},
-                         link, blobs, log)
-            .value();
+  explicit Bench(std::uint32_t slots = 1) { start(slots); }
+  void start(std::uint32_t slots, std::uint64_t cache_bytes = 0) {
+    runner = TaskRunner::make({.slots = slots,
+                               .producers = {producer},
+                               .data_dir = dir.path() / "data",
+                               .cache_bytes = cache_bytes},
+                              link, blobs, log)
+                 .value();
     runner->handle(make_welcome("master-endpoint"));
   }
 

@@ -266,6 +266,34 @@ TEST_CASE("files come from the master once, and a deleted session leaves nothing
   CHECK(bench.link.sent.empty());
 }
 
+TEST_CASE("the files of an earlier life need not come again, within the quota") {
+  Bench bench;
+  const std::string content = "v 0 0 0";
+  const std::string sha256 = base::sha256_hex(content);
+  core::RunTask run = make_run(1, {0, 1}, 4);
+  auto spec = std::make_shared<core::SessionSpec>(*run.session);
+  spec->resources = {{"upload", "sha256:" + sha256, "a.obj", sha256, content.size()}};
+  run.session = spec;
+  bench.blobs.files[sha256] = content;
+  bench.run(run);
+  bench.finished();
+  bench.runner->stop();
+  CHECK(bench.files() == 0);
+  bench.runner.reset();
+
+  bench.start(1, content.size());
+  bench.run(run);
+  bench.finished();
+  CHECK(bench.blobs.asked.size() == 1);
+
+  bench.runner.reset();
+  bench.start(1, content.size() - 1);
+  bench.run(run);
+  const core::TaskFailed refused = bench.failed();
+  CHECK(refused.code == ErrorCode::kUnavailable);
+  CHECK(refused.reason.find("the quota of 6 bytes") != std::string::npos);
+}
+
 TEST_CASE("files come from workers that have them, else from the master") {
   Bench bench(2);
   const std::string content = "v 0 0 0";

@@ -1,0 +1,77 @@
+#include "resources/store_files.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "base/crypto.h"
+#include "base/posix.h"
+
+namespace francine::resources {
+namespace {
+
+constexpr std::size_t kBufferBytes = 64 << 10;
+
+}  // namespace
+
+Error store_error(int error_number, const std::string& what) {
+  Error error = base::errno_error(error_number, what);
+  if (error.code == ErrorCode::kNotFound) error.code = ErrorCode::kUnavailable;
+  return error;
+}
+
+Error not_found(std::string_view sha256) {
+  if (!base::is_sha256_hex(sha256)) return {ErrorCode::kNotFound, "not a SHA-256"};
+  return {ErrorCode::kNotFound, "no stored file has the SHA-256 " + std::string(sha256)};
+}
+
+Reader reader_of(int file, std::string name) {
+  return [file, name = std::move(name)](char* buffer, std::size_t size) -> Result<std::size_t> {
+    for (;;) {
+      const ssize_t count = ::read(file, buffer, size);
+      if (count >= 0) return static_cast<std::size_t>(count);
+      if (errno != EINTR) return base::errno_error(errno, "cannot read " + name);
+    }
+  };
+}
+
+Result<void> pump(const Reader& read, const std::function<Result<void>(std::string_view)>& take) {
+  // Not zeroed: a small file shall not pay for pages that it does not use.
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBufferBytes);
+  for (;;) {
+    auto count = read(buffer.get(), kBufferBytes);
+    if (!count.ok()) return count.error();
+    if (*count == 0) return {};
+    if (auto taken = take({buffer.get(), *count}); !taken.ok()) return taken;
+  }
+}
+
+FileMark mark_of(const struct stat& status) {
+  constexpr std::int64_t kSecond = 1'000'000'000;
+  return {status.st_ino, status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec};
+}
+
+Result<void> write_manifest(const std::filesystem::path& path, const Manifest& manifest,
+                            const std::string& what) {
+  base::UniqueFd file(
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!file) return store_error(errno, what);
+  return base::write_all(file.get(), base::bytes_of(encode(manifest)), what);
+}
+
+std::optional<Manifest> read_manifest(const std::filesystem::path& path) {
+  base::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!file) return std::nullopt;
+  std::string text;
+  auto read = pump(reader_of(file.get(), path.string()), [&](std::string_view bytes) {
+    text.append(bytes);
+    return Result<void>();
+  });
+  return read.ok() ? decode_manifest(text) : std::nullopt;
+}
+
+}  // namespace francine::resources

@@ -1,0 +1,42 @@
+// What a ContentStore does with single files: reading, manifests, and errors.
+//
+// Thread safety: any thread.
+
+#ifndef FRANCINE_RESOURCES_STORE_FILES_H
+#define FRANCINE_RESOURCES_STORE_FILES_H
+
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <francine/result.h>
+
+#include "resources/content_store.h"
+#include "resources/manifest.h"
+
+namespace francine::resources {
+
+/// base::errno_error() of the store's own files, which are never the caller's "not found":
+/// the directory is away, as when a disk is not mounted.
+Error store_error(int error_number, const std::string& what);
+Error not_found(std::string_view sha256);
+
+/// Reads a file from where it stands to its end.
+Reader reader_of(int file, std::string name);
+/// Hands all that `read` gives to `take`.
+Result<void> pump(const Reader& read, const std::function<Result<void>(std::string_view)>& take);
+
+FileMark mark_of(const struct stat& status);
+/// Makes the file, which does not exist yet. `what` is as of base::errno_error().
+Result<void> write_manifest(const std::filesystem::path& path, const Manifest& manifest,
+                            const std::string& what);
+/// Nothing: there is none that can be used.
+std::optional<Manifest> read_manifest(const std::filesystem::path& path);
+
+}  // namespace francine::resources
+
+#endif  // FRANCINE_RESOURCES_STORE_FILES_H

@@ -1,0 +1,362 @@
+// What a store knows of its files: their chunks, what is left of an earlier life, and what
+// goes where there is a quota.
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "../support/temporary_directory.h"
+#include "base/crypto.h"
+#include "resources/content_store.h"
+#include "resources/manifest.h"
+#include "resources/quota.h"
+
+namespace francine::resources {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::TemporaryDirectory;
+using Names = std::vector<std::string>;
+
+Reader reader_of(std::string text, std::size_t piece) {
+  return [text = std::move(text), piece, at = std::size_t{0}](
+             char* buffer, std::size_t size) mutable -> Result<std::size_t> {
+    const std::size_t count = std::min({size, piece, text.size() - at});
+    std::memcpy(buffer, text.data() + at, count);
+    at += count;
+    return count;
+  };
+}
+
+std::string read_file(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Bytes that differ from chunk to chunk.
+std::string text_of(std::size_t size) {
+  std::string text(size, '\0');
+  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i >> 10) * 31 + i % 7);
+  return text;
+}
+
+/// Writes at a place in a file, as somebody with this user's rights could.
+void overwrite(const fs::path& path, std::size_t at, std::string_view bytes) {
+  fs::permissions(path, fs::perms::owner_read | fs::perms::owner_write);
+  std::fstream file(path, std::ios::binary | std::ios::in | std::ios::out);
+  file.seekp(static_cast<std::streamoff>(at))
+      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+struct Directory {
+  TemporaryDirectory place;
+  std::unique_ptr<ContentStore> store;
+
+  explicit Directory(std::uint64_t max_bytes = 0) { open(max_bytes); }
+  void open(std::uint64_t max_bytes = 0) {
+    store.reset();
+    store =
+        ContentStore::make({.directory = place.path() / "store", .max_bytes = max_bytes}).value();
+  }
+  Result<StoredFile> try_to_put(const std::string& text) const {
+    return store->put(reader_of(text, 100'000));
+  }
+  std::string put(const std::string& text) const { return try_to_put(text).value().sha256; }
+  fs::path manifest_path(const std::string& sha256) const {
+    return store->path(sha256) += ".chunks";
+  }
+  Names all() const {
+    Names names = store->all();
+    std::ranges::sort(names);
+    return names;
+  }
+  std::size_t entries() const {
+    const fs::recursive_directory_iterator found(place.path());
+    return static_cast<std::size_t>(std::count_if(begin(found), end(found), [](const auto& entry) {
+      return entry.is_regular_file() && entry.path().filename() != "lock";
+    }));
+  }
+};
+
+Names sorted(Names names) {
+  std::ranges::sort(names);
+  return names;
+}
+
+// --- Manifests ------------------------------------------------------------------
+
+TEST_CASE("a manifest is what it says it is, and any damage to it is noticed") {
+  Manifest manifest;
+  manifest.size_bytes = 9'000'000;
+  manifest.mark = {12, -5};
+  for (const char* text : {"a", "b", "c"}) {
+    manifest.chunks.push_back(base::sha256(base::bytes_of(text)));
+  }
+  const std::string text = encode(manifest);
+  CHECK(text.starts_with("francine-chunks 1\nsize 9000000\nfile 12 -5\n" + base::sha256_hex("a") +
+                         "\n"));
+  CHECK(decode_manifest(text) == manifest);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::string damaged = text;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    CHECK_FALSE(decode_manifest(damaged));
+    CHECK_FALSE(decode_manifest(text.substr(0, i)));
+  }
+  CHECK_FALSE(decode_manifest(text + "\n"));
+  manifest.chunks.pop_back();  // too few for the size
+  CHECK_FALSE(decode_manifest(encode(manifest)));
+}
+
+TEST_CASE("a file's chunks have hashes of their own, whatever the pieces it comes in") {
+  for (const std::size_t size :
+       {std::size_t{0}, std::size_t{1}, std::size_t{kChunkBytes} - 1, std::size_t{kChunkBytes},
+        std::size_t{kChunkBytes} + 1, 2 * std::size_t{kChunkBytes},
+        2 * std::size_t{kChunkBytes} + 12'345}) {
+    CAPTURE(size);
+    const std::string text = text_of(size);
+    std::vector<base::Digest> chunks;
+    for (std::size_t at = 0; at < size; at += kChunkBytes) {
+      chunks.push_back(
+          base::sha256(base::bytes_of(std::string_view(text).substr(at, kChunkBytes))));
+    }
+    for (const std::size_t piece : {std::size_t{100'003}, std::size_t{3} << 20, size + 1}) {
+      FileDigest digest;
+      for (std::size_t at = 0; at < size; at += piece) {
+        digest.update(std::string_view(text).substr(at, piece));
+      }
+      Manifest manifest;
+      CHECK(digest.finish(manifest) == base::sha256_hex(text));
+      CHECK(manifest.size_bytes == size);
+      CHECK(manifest.chunks == chunks);
+    }
+  }
+}
+
+TEST_CASE("the manifest lies beside the file, by any way in, and goes with it") {
+  const Directory directory;
+  const std::string text = text_of(5 << 20);
+  const std::string sha256 = base::sha256_hex(text);
+  SUBCASE("put") { directory.put(text); }
+  SUBCASE("adopted") {
+    const fs::path incoming = directory.store->incoming_path();
+    std::ofstream(incoming, std::ios::binary) << text;
+    REQUIRE(directory.store->adopt(incoming, sha256).ok());
+  }
+  const auto on_disk = decode_manifest(read_file(directory.manifest_path(sha256)));
+  REQUIRE(on_disk);
+  CHECK(on_disk->chunks.size() == 2);
+  CHECK(directory.store->manifest(sha256).value() == *on_disk);
+  CHECK(directory.store->all() == Names{sha256});
+  REQUIRE(directory.store->remove(sha256).ok());
+  CHECK(directory.entries() == 0);
+  CHECK(directory.store->manifest(sha256).error().code == ErrorCode::kNotFound);
+}
+
+TEST_CASE("a manifest that is missing or torn is made again from the file") {
+  const Directory directory;
+  const std::string sha256 = directory.put(text_of(5 << 20));
+  const Manifest before = directory.store->manifest(sha256).value();
+  SUBCASE("missing") { fs::remove(directory.manifest_path(sha256)); }
+  SUBCASE("torn") { fs::resize_file(directory.manifest_path(sha256), 100); }
+  CHECK(directory.store->manifest(sha256).value() == before);
+  CHECK(decode_manifest(read_file(directory.manifest_path(sha256))) == before);
+  CHECK(directory.entries() == 2);
+}
+
+TEST_CASE("a file is read again where it may have been changed, and only there") {
+  Directory directory;
+  const std::string text = text_of(100);
+  const std::string sha256 = directory.put(text);
+  const fs::path path = directory.store->path(sha256);
+  const auto written = fs::last_write_time(path);
+  directory.open();
+  SUBCASE("changed: it is gone") {
+    overwrite(path, 50, "!");
+    const auto gone = directory.store->manifest(sha256);
+    REQUIRE_FALSE(gone.ok());
+    CHECK(gone.error().code == ErrorCode::kNotFound);
+    CHECK_FALSE(directory.store->has(sha256));
+    CHECK(directory.entries() == 0);
+    CHECK(directory.put(text) == sha256);
+  }
+  SUBCASE("longer: it is gone, whatever its time of change says") {
+    overwrite(path, 100, "!");
+    fs::last_write_time(path, written);
+    CHECK_FALSE(directory.store->manifest(sha256).ok());
+  }
+  SUBCASE("another file of the same bytes: it stays, and is believed from then on") {
+    const fs::path copy = directory.place.path() / "copy";
+    fs::copy_file(path, copy);
+    fs::rename(copy, path);
+    const Manifest found = directory.store->manifest(sha256).value();
+    CHECK(decode_manifest(read_file(directory.manifest_path(sha256))) == found);
+  }
+  SUBCASE("with all that it looked like: it is believed") {
+    overwrite(path, 50, "!");
+    fs::last_write_time(path, written);
+    CHECK(directory.store->manifest(sha256).ok());
+    CHECK(directory.store->check_chunk(sha256, 0).error().code == ErrorCode::kInternal);
+  }
+}
+
+TEST_CASE("one chunk is checked alone") {
+  const Directory directory;
+  const std::string sha256 = directory.put(text_of(2 * kChunkBytes + 10));
+  const fs::path path = directory.store->path(sha256);
+  const auto written = fs::last_write_time(path);
+  overwrite(path, kChunkBytes + 7, "!");
+  fs::last_write_time(path, written);
+  CHECK(directory.store->check_chunk(sha256, 0).ok());
+  CHECK(directory.store->check_chunk(sha256, 2).ok());
+  const auto damaged = directory.store->check_chunk(sha256, 1);
+  REQUIRE_FALSE(damaged.ok());
+  CHECK(damaged.error().code == ErrorCode::kInternal);
+  CHECK(damaged.error().message ==
+        "chunk 1 of " + path.string() + " is damaged; store the file anew");
+  CHECK(directory.store->check_chunk(sha256, 3).error().code == ErrorCode::kInvalidArgument);
+  const std::string empty = directory.put("");
+  CHECK(directory.store->check_chunk(empty, 0).error().code == ErrorCode::kInvalidArgument);
+}
+
+TEST_CASE("without manifests none is written, and one is made when it is asked for") {
+  const TemporaryDirectory place;
+  const auto store = ContentStore::make({.directory = place.path(), .manifests = false}).value();
+  const std::string sha256 = store->put(reader_of("text", 1)).value().sha256;
+  CHECK(store->manifest(sha256).value().chunks.size() == 1);
+  CHECK(store->check_chunk(sha256, 0).ok());
+  CHECK_FALSE(fs::exists(store->path(sha256) += ".chunks"));
+}
+
+// --- What a session could do to the store ---------------------------------------
+
+TEST_CASE("a copy is a session's own: nothing done to it changes the store") {
+  const Directory directory;
+  const std::string text = text_of(1000);
+  const std::string sha256 = directory.put(text);
+  const fs::path dst = directory.place.path() / "dst";
+  REQUIRE(directory.store->place(sha256, dst, Placing::kCopy).ok());
+  overwrite(dst, 3, "!!!");
+  fs::resize_file(dst, 10);
+  CHECK(read_file(directory.store->path(sha256)) == text);
+}
+
+TEST_CASE("a link can be replaced, but not written to without changing its mode") {
+  Directory directory;
+  const std::string text = text_of(1000);
+  const std::string sha256 = directory.put(text);
+  const fs::path dst = directory.place.path() / "dst";
+  REQUIRE(directory.store->place(sha256, dst, Placing::kLink).ok());
+  CHECK((fs::status(dst).permissions() & fs::perms::all) == fs::perms::owner_read);
+  if (::geteuid() != 0) {  // for whom modes mean nothing
+    CHECK_FALSE(std::ofstream(dst, std::ios::binary | std::ios::app).is_open());
+  }
+  SUBCASE("another file in its place, or none, is the session's affair") {
+    std::ofstream(directory.place.path() / "other") << "other";
+    fs::rename(directory.place.path() / "other", dst);
+    fs::remove(dst);
+    CHECK(read_file(directory.store->path(sha256)) == text);
+  }
+  SUBCASE("who changes its mode changes the store, and the next life notices") {
+    overwrite(dst, 3, "!!!");
+    CHECK(read_file(directory.store->path(sha256)) != text);
+    directory.open();
+    CHECK(directory.store->manifest(sha256).error().code == ErrorCode::kNotFound);
+    CHECK_FALSE(directory.store->has(sha256));
+  }
+}
+
+// --- The quota -------------------------------------------------------------------
+
+TEST_CASE("a quota lets go what was used longest ago, and never what is pinned") {
+  Quota quota(10);
+  quota.add("a", 4);
+  quota.add("b", 3);
+  quota.add("c", 3);
+  CHECK(quota.kept_bytes() == 10);
+  CHECK(quota.room_for("a", 4) == Names{});  // is there already
+  CHECK(quota.room_for("d", 0) == Names{});
+  CHECK(quota.room_for("d", 1) == Names{"a"});
+  CHECK(quota.room_for("d", 5) == Names{"a", "b"});
+  quota.use("a");
+  CHECK(quota.room_for("d", 1) == Names{"b"});
+  quota.pin("b");
+  quota.pin("b");
+  CHECK(quota.room_for("d", 1) == Names{"c"});
+  CHECK(quota.room_for("d", 7) == Names{"c", "a"});
+  CHECK_FALSE(quota.room_for("d", 8));
+  quota.unpin("b");
+  CHECK_FALSE(quota.room_for("d", 8));
+  quota.unpin("b");
+  CHECK(quota.room_for("d", 10) == Names{"b", "c", "a"});
+  CHECK_FALSE(quota.room_for("d", 11));
+  quota.remove("c");
+  CHECK(quota.kept_bytes() == 7);
+  CHECK(Quota(0).room_for("d", ~std::uint64_t{0}) == Names{});
+}
+
+TEST_CASE("a file that comes makes room for itself") {
+  const Directory directory(100);
+  const std::string a = directory.put(text_of(40));
+  const std::string b = directory.put(text_of(41));
+  REQUIRE(directory.store->place(a, directory.place.path() / "dst", Placing::kLink).ok());
+  const std::string c = directory.put(text_of(42));
+  CHECK(directory.all() == sorted({a, c}));
+  CHECK(directory.put(text_of(42)) == c);  // again: it needs no room
+  CHECK(directory.all() == sorted({a, c}));
+  // Who has a link to what went keeps it.
+  const std::string d = directory.put(text_of(100));
+  CHECK(directory.all() == Names{d});
+  CHECK(read_file(directory.place.path() / "dst") == text_of(40));
+}
+
+TEST_CASE("where pinned files leave no room the quota is named, and nothing changes") {
+  const Directory directory(100);
+  const std::string pinned = base::sha256_hex(text_of(60));
+  directory.store->pin(pinned);  // before it is there
+  const std::string unused = directory.put(text_of(30));
+  CHECK(directory.put(text_of(60)) == pinned);
+  const std::size_t entries = directory.entries();
+  const auto refused = directory.try_to_put(text_of(41));
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::kUnavailable);
+  CHECK(refused.error().message.find("the quota of 100 bytes") != std::string::npos);
+  CHECK(refused.error().message.find(directory.place.path().string()) != std::string::npos);
+  CHECK(directory.all() == sorted({pinned, unused}));
+  CHECK(directory.entries() == entries);
+  directory.store->unpin(pinned);
+  const std::string fits = directory.put(text_of(41));
+  CHECK(directory.all() == Names{fits});
+}
+
+TEST_CASE("a store that is opened again counts what is there, and knows what was used last") {
+  Directory directory(100);
+  const std::string a = directory.put(text_of(40));
+  const std::string b = directory.put(text_of(41));
+  // Times of change may be as coarse as the system's clock ticks.
+  const auto now = fs::file_time_type::clock::now();
+  fs::last_write_time(directory.manifest_path(a), now - std::chrono::seconds(20));
+  fs::last_write_time(directory.manifest_path(b), now - std::chrono::seconds(10));
+  REQUIRE(directory.store->place(a, directory.place.path() / "dst", Placing::kLink).ok());
+  SUBCASE("and makes room") {
+    directory.open(100);
+    const std::string c = directory.put(text_of(42));
+    CHECK(directory.all() == sorted({a, c}));
+  }
+  SUBCASE("and lets go what is beyond a smaller quota") {
+    directory.open(50);
+    CHECK(directory.all() == Names{a});
+  }
+}
+
+}  // namespace
+}  // namespace francine::resources
