@@ -224,6 +224,14 @@ void carry_out(State& state, const MemberAdded& record) { state.members.insert(r
 
 void carry_out(State& state, const MemberRemoved& record) { state.members.erase(record.name); }
 
+void carry_out(State& state, const TokenKept& record) {
+  if (record.sealed.empty()) {
+    state.tokens.erase({record.user, record.provider});
+  } else {
+    state.tokens.insert_or_assign({record.user, record.provider}, record.sealed);
+  }
+}
+
 void carry_out(State& state, const ReportTaken& record) {
   state.reports.insert_or_assign(record.worker, record.report);
 }

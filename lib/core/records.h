@@ -94,6 +94,15 @@ struct MemberRemoved {
   std::string name;
 };
 
+/// The refresh token with which the user's files at the provider are read, sealed
+/// (providers/token_vault.h). Empty: there is none any more.
+struct TokenKept {
+  std::string user;
+  std::string provider;
+  std::string sealed;
+};
+inline constexpr std::size_t kMaxSealedBytes = 16 << 10;
+
 // --- Records: soft --------------------------------------------------------------
 
 /// Restarted is safe: no later life of the master will give the ids of this one again.
@@ -236,15 +245,15 @@ struct Ticked {
 
 using Record =
     std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded, Restarted,
-                 MemberAdded, MemberRemoved, RestartSafe, ExecutionStarted, WorkerAdded,
+                 MemberAdded, MemberRemoved, TokenKept, RestartSafe, ExecutionStarted, WorkerAdded,
                  WorkerRemoved, WorkerSeen, WorkerStands, WorkerSetAside, SessionKept, ReportTaken,
                  ReportAmended, Recovered, WorkerPinged, TaskPlaced, TaskCounted, TaskDoubted,
                  TaskEnded, PartialLost, PartialDoubted, PictureDropped, DropsSent, Ticked>;
 
 /// Whether the journal keeps it. The others are rebuilt from what workers report.
 constexpr bool is_durable(const Record& record) {
-  constexpr std::size_t kDurable = 7;
-  static_assert(std::is_same_v<std::variant_alternative_t<kDurable - 1, Record>, MemberRemoved>);
+  constexpr std::size_t kDurable = 8;
+  static_assert(std::is_same_v<std::variant_alternative_t<kDurable - 1, Record>, TokenKept>);
   return record.index() < kDurable;
 }
 

@@ -97,6 +97,15 @@ Result<void> Contents::take(const core::MemberRemoved& record) {
   return wrong("removes the member " + record.name + ", who is none");
 }
 
+Result<void> Contents::take(const core::TokenKept& record) {
+  if (record.sealed.empty()) {
+    tokens_.erase({record.user, record.provider});
+  } else {
+    tokens_.insert_or_assign({record.user, record.provider}, record.sealed);
+  }
+  return {};
+}
+
 core::Restarted Contents::as_restarted() const {
   core::Restarted record = restarted_;
   record.next_session = next_session_;
@@ -105,7 +114,7 @@ core::Restarted Contents::as_restarted() const {
 }
 
 std::uint64_t Contents::live() const {
-  return sessions_.size() + 2 * executions_ + members_.size() +
+  return sessions_.size() + 2 * executions_ + members_.size() + tokens_.size() +
          (restarted_.incarnation == 0 ? 0 : 1);
 }
 

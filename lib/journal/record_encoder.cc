@@ -137,6 +137,13 @@ void write(Encoder& out, const core::MemberRemoved& record) {
   out.text(Field::kName, record.name);
 }
 
+void write(Encoder& out, const core::TokenKept& record) {
+  out.begin(Type::kTokenKept);
+  out.text(Field::kUser, record.user);
+  out.text(Field::kProvider, record.provider);
+  out.text(Field::kSealed, record.sealed);
+}
+
 }  // namespace
 
 void encode(const core::Record& record, std::string& out) {

@@ -55,6 +55,12 @@ std::string meaning(const core::MemberRemoved& record) {
   return "worker " + base::printable(record.name) + " had ceased to be a member";
 }
 
+std::string meaning(const core::TokenKept& record) {
+  return base::printable(record.user) + " had " +
+         (record.sealed.empty() ? "ceased to authorise " : "authorised ") +
+         base::printable(record.provider);
+}
+
 void see_ids(Inspection& found, const core::Record& record) {
   const auto above = [](std::uint64_t& next, auto id) {
     next = std::max(next, static_cast<std::uint64_t>(id) + 1);
@@ -112,7 +118,7 @@ void keep(Inspection& found, const core::Record& record) {
   see_ids(found, record);
   // The durable ones are the first alternatives of core::Record, in the order of Type.
   static_assert(std::is_same_v<std::variant_alternative_t<0, core::Record>, core::SessionCreated>);
-  static_assert(std::is_same_v<std::variant_alternative_t<6, core::Record>, core::MemberRemoved>);
+  static_assert(std::is_same_v<std::variant_alternative_t<7, core::Record>, core::TokenKept>);
   ++found.types[std::string(kTypeWords[record.index()])];
 }
 
