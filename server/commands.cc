@@ -20,15 +20,6 @@ Result<Picture> wait(const Execution& execution, const Gone& gone) {
   }
 }
 
-/// What is said of a provider of resources that needs somebody's authorization.
-Error unusable_provider(std::string_view provider) {
-  if (provider == "dropbox") {
-    return {ErrorCode::kConflict, "the resource provider dropbox is not configured here"};
-  }
-  return {ErrorCode::kNotFound,
-          "there is no resource provider of that name that needs an authorization; dropbox is one"};
-}
-
 }  // namespace
 
 Result<Commands::LoggedIn> Commands::log_in(const api::Body& body, std::string_view address) {
@@ -41,15 +32,22 @@ Result<Commands::LoggedIn> Commands::log_in(const api::Body& body, std::string_v
   return LoggedIn{*std::move(caller), api::token_json(*token)};
 }
 
-Result<std::string> Commands::get_authorize_status(const Caller&, std::string_view provider) {
-  return unusable_provider(provider);
+Result<std::string> Commands::get_authorize_status(const Caller& caller,
+                                                   std::string_view provider) {
+  const Result<AuthorizeStatus> status = master().authorization(caller.user, provider);
+  if (!status) return status.error();
+  return api::authorize_status_json(*status);
 }
 
-Result<std::string> Commands::register_resource_token(const Caller&, std::string_view provider,
+Result<std::string> Commands::register_resource_token(const Caller& caller,
+                                                      std::string_view provider,
                                                       const api::Body& body) {
-  const Result<std::string> code = api::authorization_code(body);
-  if (!code) return code.error();
-  return unusable_provider(provider);
+  const Result<api::AuthorizationCode> sent = api::authorization_code(body);
+  if (!sent) return sent.error();
+  const Result<void> authorized =
+      master().authorize(caller.user, provider, sent->code, sent->state);
+  if (!authorized) return authorized.error();
+  return api::success_json();
 }
 
 Result<std::string> Commands::create_session(const Caller& caller, const api::Body& body) {

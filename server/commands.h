@@ -54,9 +54,10 @@ class Commands {
   /// authenticate: who it is, and the answer with a token. Blocks for some 0.1 s, as
   /// Auth::log_in() does. `address` is the client's.
   Result<LoggedIn> log_in(const api::Body& body, std::string_view address);
-  /// Whether a provider may be used for the caller. kNotFound: there is no such
-  /// provider; kConflict: it is not configured.
+  /// Whether the caller lets the farm read his files at the provider, and where he does.
+  /// kNotFound: there is no such provider; kConflict: it is not configured.
   Result<std::string> get_authorize_status(const Caller& caller, std::string_view provider);
+  /// Blocks while the provider is asked.
   Result<std::string> register_resource_token(const Caller& caller, std::string_view provider,
                                               const api::Body& body);
 

@@ -338,6 +338,13 @@ WebSocketOptions web_socket_options(const MasterConfig& config) {
   return options;
 }
 
+providers::ProviderOptions provider_options(const MasterConfig& config) {
+  providers::ProviderOptions options = config.providers;
+  options.limits.max_bytes = static_cast<std::uint64_t>(config.max_resource_bytes);
+  options.file.roots.assign(config.file_roots.begin(), config.file_roots.end());
+  return options;
+}
+
 Result<ChaosOptions> chaos_options(const MasterConfig& config) {
   ChaosOptions chaos;
   chaos.percent = config.chaos;
@@ -399,6 +406,10 @@ Result<MasterOptions> master_options(const MasterConfig& config, const std::stri
   Result<ChaosOptions> chaos = chaos_options(config);
   if (!chaos) return chaos.error();
   options.chaos = *std::move(chaos);
+  options.providers = provider_options(config);
+  if (auto good = providers::check(options.providers); !good) return good.error();
+  options.private_key = config.private_key;
+  options.authorize_timeout = std::chrono::seconds(config.authorize_timeout);
   options.log = std::move(log);
   return options;
 }

@@ -25,6 +25,7 @@
 #include <francine/chaos.h>
 #include <francine/log.h>
 #include <francine/master.h>
+#include <francine/providers.h>
 #include <francine/result.h>
 #include <francine/tls_files.h>
 #include <francine/worker.h>
@@ -114,15 +115,17 @@ struct MasterConfig {
   std::map<std::string, std::string> users;
   std::string private_key;
   double token_lifetime = 86'400;
+  std::int64_t authorize_timeout = 3600;
   std::vector<std::string> admins;
   bool public_demo = false;
   std::vector<std::string> cors_origins;
   std::vector<std::string> allowed_hosts;
 
+  providers::ProviderOptions providers;
+  std::vector<std::string> file_roots;
+
   std::string lte_path;
   std::string mallie_path;
-  std::string dropbox_api_key;
-  std::string dropbox_api_secret;
   std::string gce_project;
   std::string gce_zone;
   std::string gce_master_machine_type;
@@ -185,6 +188,7 @@ AccessOptions access_options(const MasterConfig& config);
 RestOptions rest_options(const MasterConfig& config);
 WebSocketOptions web_socket_options(const MasterConfig& config);
 Limits limits(const MasterConfig& config);
+providers::ProviderOptions provider_options(const MasterConfig& config);
 /// kInvalidArgument: chaosKinds names one that is not known.
 Result<ChaosOptions> chaos_options(const MasterConfig& config);
 std::chrono::milliseconds milliseconds(double seconds);

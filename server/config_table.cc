@@ -204,9 +204,15 @@ Settings user_settings(MasterConfig& c) {
        "prints them; empty: whoever reaches the ports may use them.",
        {},
        true},
-      {"privateKey", TextTarget{&c.private_key}, "Key that signs API tokens.", {}, true},
+      {"privateKey",
+       TextTarget{&c.private_key},
+       "Key that signs API tokens, and seals what lets the farm read users' files elsewhere.",
+       {},
+       true},
       {"tokenLifetime", RealTarget{&c.token_lifetime, 1, 1e9},
        "Seconds after which a user has to log in again."},
+      {"authorizeTimeout", IntegerTarget{&c.authorize_timeout, 1, kMaxCount},
+       "Seconds that a user has from GET /auth/:resourceName until he hands over the code."},
       {"admins", ListTarget{&c.admins}, "Users who see and may change what belongs to others."},
       {"publicDemo", BoolTarget{&c.public_demo},
        "Whether GET / renders its picture without a token as well."},
@@ -217,15 +223,64 @@ Settings user_settings(MasterConfig& c) {
   };
 }
 
+Settings provider_settings(MasterConfig& c) {
+  auto& http = c.providers.http;
+  auto& dropbox = c.providers.dropbox;
+  auto& googledrive = c.providers.googledrive;
+  auto& s3 = c.providers.s3;
+  return {
+      {"http.allowPrivate", BoolTarget{&http.allow_private},
+       "Whether resources may come from addresses inside (loopback, private networks, the "
+       "metadata of clouds): a way from any user to every service that the farm reaches."},
+      {"dropbox.apiKey", TextTarget{&dropbox.api_key},
+       "Key of the Dropbox application; empty: Dropbox is not used."},
+      {"dropbox.apiSecret",
+       TextTarget{&dropbox.api_secret},
+       "Secret of the Dropbox application.",
+       {},
+       true},
+      {"dropbox.redirectUri", TextTarget{&dropbox.redirect_uri},
+       "Where Dropbox sends users who agree, as it is registered there; empty: it shows them the "
+       "code."},
+      {"dropbox.authorizeUrl", TextTarget{&dropbox.authorize_url}, "Where users agree."},
+      {"dropbox.tokenUrl", TextTarget{&dropbox.token_url}, "Where codes become tokens."},
+      {"dropbox.contentUrl", TextTarget{&dropbox.content_url},
+       "Where files come from, without \"/2/files/download\"."},
+      {"googledrive.clientId", TextTarget{&googledrive.client_id},
+       "Client id of the Google application; empty: Google Drive is not used."},
+      {"googledrive.clientSecret",
+       TextTarget{&googledrive.client_secret},
+       "Secret of the Google application.",
+       {},
+       true},
+      {"googledrive.redirectUri", TextTarget{&googledrive.redirect_uri},
+       "Where Google sends users who agree, as it is registered there."},
+      {"googledrive.authorizeUrl", TextTarget{&googledrive.authorize_url}, "Where users agree."},
+      {"googledrive.tokenUrl", TextTarget{&googledrive.token_url}, "Where codes become tokens."},
+      {"googledrive.apiUrl", TextTarget{&googledrive.api_url},
+       "Where files come from, without \"/drive/v3\"."},
+      {"googledrive.scope", TextTarget{&googledrive.scope}, "What users are asked to permit."},
+      {"s3.endpoint", TextTarget{&s3.endpoint},
+       "URL of S3, or of what speaks as it does; empty: S3 is not used."},
+      {"s3.bucket", TextTarget{&s3.bucket}, "The only bucket that users reach."},
+      {"s3.region", TextTarget{&s3.region}, "Region of the bucket."},
+      {"s3.accessKey", TextTarget{&s3.access_key}, "Id of the key that reads the bucket."},
+      {"s3.secretKey", TextTarget{&s3.secret_key}, "That key.", {}, true},
+      {"s3.pathStyle", BoolTarget{&s3.path_style},
+       "Whether the bucket stands in the path, or else before the endpoint's host."},
+      {"s3.prefix", TextTarget{&s3.prefix},
+       "Stands before every key that a user names: \"scenes/\"."},
+      {"file.roots", ListTarget{&c.file_roots},
+       "Directories of the master whose files every user may have rendered; absolute. Empty: "
+       "none."},
+  };
+}
+
 Settings pending_settings(MasterConfig& c) {
   constexpr std::string_view kGce = "the Google Compute Engine backend";
   return {
       {"ltePath", TextTarget{&c.lte_path}, "The lte renderer.", "that producer"},
       {"malliePath", TextTarget{&c.mallie_path}, "The Mallie renderer.", "that producer"},
-      {"dropbox.apiKey", TextTarget{&c.dropbox_api_key}, "Key of the Dropbox application.",
-       "the Dropbox provider"},
-      {"dropbox.apiSecret", TextTarget{&c.dropbox_api_secret}, "Secret of the Dropbox application.",
-       "the Dropbox provider", true},
       {"gce.project", TextTarget{&c.gce_project}, "Google Compute Engine project.", kGce},
       {"gce.zone", TextTarget{&c.gce_zone}, "Zone of the instances.", kGce},
       {"gce.masterMachineType", TextTarget{&c.gce_master_machine_type},
@@ -245,7 +300,7 @@ Settings master_settings(MasterConfig& config) {
   for (Settings part :
        {connection_settings(config), cluster_settings(config), limit_settings(config),
         traffic_settings(config), web_socket_settings(config), user_settings(config),
-        pending_settings(config)}) {
+        provider_settings(config), pending_settings(config)}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

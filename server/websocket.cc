@@ -40,6 +40,7 @@ class WebSocket::Impl {
       : options_(options),
         pool_(options.threads, options.max_waiting),
         log_ins_(options.log_in_threads, options.max_waiting),
+        providers_(options.provider_threads, options.max_waiting),
         room_(options.socket.max_inbound_bytes),
         io_(std::make_shared<net::IoThread>()),
         hub_{commands,
@@ -48,6 +49,7 @@ class WebSocket::Impl {
              options_,
              pool_,
              log_ins_,
+             providers_,
              room_,
              io_,
              [this](WebSocketClient& client) { watch(client); },
@@ -68,6 +70,7 @@ class WebSocket::Impl {
     }
     server_.stop(kTimeToLeave);
     log_ins_.stop();
+    providers_.stop();
     pool_.stop();
     io_->stop();
   }
@@ -191,6 +194,7 @@ class WebSocket::Impl {
   const WebSocketOptions options_;
   CommandPool pool_;
   CommandPool log_ins_;
+  CommandPool providers_;
   MessageRoom room_;
   const std::shared_ptr<net::IoThread> io_;
   WebSocketHub hub_;

@@ -46,9 +46,10 @@ namespace francine::server {
 struct WebSocketOptions {
   net::WebSocketOptions socket;
   std::size_t max_in_flight = 256;
-  std::size_t threads = 16;        ///< for commands that wait
-  std::size_t log_in_threads = 2;  ///< for authenticate
-  std::size_t max_waiting = 4096;  ///< commands that wait for a thread, of all connections
+  std::size_t threads = 16;          ///< for commands that wait
+  std::size_t log_in_threads = 2;    ///< for authenticate
+  std::size_t provider_threads = 2;  ///< for registerResourceToken
+  std::size_t max_waiting = 4096;    ///< commands that wait for a thread, of all connections
   std::size_t max_stranger_bytes = 16 << 10;  ///< of a message before authentication
   std::chrono::milliseconds authentication_timeout = std::chrono::seconds(10);
   /// How often it is looked at what enableStatus and subscribe report; they report no

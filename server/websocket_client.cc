@@ -180,11 +180,11 @@ void WebSocketClient::end_flight() {
 }
 
 /// Lets a thread of the pool do the work and send its answer.
-void WebSocketClient::later(api::Message&& message, Work work) {
+void WebSocketClient::later(api::Message&& message, Work work, CommandPool& pool) {
   begin_flight();
   auto shared = std::make_shared<const api::Message>(std::move(message));
-  const bool posted = hub_.pool.post(
-      [self = shared_from_this(), caller = *caller_, shared, work = std::move(work)] {
+  const bool posted =
+      pool.post([self = shared_from_this(), caller = *caller_, shared, work = std::move(work)] {
         self->answer(*shared, work(self->hub_.commands, caller, *shared));
         self->hub_.io->post([self] { self->end_flight(); });
       });
@@ -220,13 +220,22 @@ void WebSocketClient::get_execution(api::Message&& message) {
 void WebSocketClient::get_authorize_status(api::Message&& message) {
   const auto name = api::required_name(message.body, "resourceName");
   if (!name) return answer(message, name.error());
-  answer(message, hub_.commands.get_authorize_status(*caller_, *name));
+  later(std::move(message),
+        [name = std::string(*name)](Commands& commands, const Caller& caller, const api::Message&) {
+          return commands.get_authorize_status(caller, name);
+        });
 }
 
 void WebSocketClient::register_resource_token(api::Message&& message) {
   const auto name = api::required_name(message.body, "resourceName");
   if (!name) return answer(message, name.error());
-  answer(message, hub_.commands.register_resource_token(*caller_, *name, message.body));
+  // Somebody else's server is waited for: not on the threads that all others need.
+  later(
+      std::move(message),
+      [name = std::string(*name)](Commands& commands, const Caller& caller, const api::Message& m) {
+        return commands.register_resource_token(caller, name, m.body);
+      },
+      hub_.providers);
 }
 
 // --- Commands that wait ---------------------------------------------------------------

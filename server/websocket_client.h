@@ -43,6 +43,7 @@ struct WebSocketHub {
   const WebSocketOptions& options;
   CommandPool& pool;
   CommandPool& log_ins;
+  CommandPool& providers;  ///< for what waits for a provider of resources
   MessageRoom& room;
   /// Shared: an execution may end, and say so, while the adapter is destroyed.
   std::shared_ptr<net::IoThread> io;
@@ -119,7 +120,10 @@ class WebSocketClient final : public net::WebSocketHandler,
   void begin_flight();
   void end_flight();
   void close_if_done();
-  void later(api::Message&& message, Work work);
+  void later(api::Message&& message, Work work, CommandPool& pool);
+  void later(api::Message&& message, Work work) {
+    later(std::move(message), std::move(work), hub_.pool);
+  }
 
   void authenticate(api::Message&& message);
   void create_session(api::Message&& message);

@@ -80,6 +80,12 @@ struct MasterOptions {
   std::vector<std::shared_ptr<const Producer>> producers{};
   /// Where resources may come from beside uploads.
   providers::ProviderOptions providers{};
+  /// Seals what lets this master read its users' files there. Empty: a random one, which
+  /// is kept in the data_dir for its owner's eyes only; with a temporary data_dir, users
+  /// authorise again after each start. With another key as well.
+  std::string private_key{};
+  /// How long a user has from authorization() to authorize().
+  std::chrono::seconds authorize_timeout = std::chrono::hours(1);
 
   /// Where workers dial in; 0 picks a free port. Not opened for in_process.
   std::string bind_address = "127.0.0.1";
@@ -104,6 +110,12 @@ struct MasterOptions {
   /// Failures on purpose, for tests.
   ChaosOptions chaos{};
   LogSink log{};
+};
+
+/// Whether a user lets the farm read his files at a provider of resources.
+struct AuthorizeStatus {
+  std::string url;  ///< where he agrees; of this user and for authorize_timeout only
+  bool authorized = false;
 };
 
 enum class WorkerActivity : std::uint8_t { kUnused, kProducing, kReducing };
@@ -181,6 +193,18 @@ class Master {
   Result<std::string> put_resource(
       const std::function<Result<std::size_t>(char* buffer, std::size_t size)>& read);
   Result<std::string> put_resource_file(const std::filesystem::path& path);
+
+  /// Where `owner` lets this master read his files at a provider that users authorise
+  /// ("dropbox", "googledrive"), and whether he has. kNotFound: it is none;
+  /// kConflict: it is not configured.
+  Result<AuthorizeStatus> authorization(std::string_view owner, std::string_view provider) const;
+  /// Takes the code with which he comes back from AuthorizeStatus::url, and the `state`
+  /// that came with it. Blocks while the provider is asked. An empty state is taken of an
+  /// owner who is not "", where the provider shows the code to him instead of sending him
+  /// to a redirect URI. kInvalidArgument: code or state is wrong, has been used, is too old
+  /// or somebody else's; as authorization(); kUnavailable: the provider cannot be asked.
+  Result<void> authorize(std::string_view owner, std::string_view provider, std::string_view code,
+                         std::string_view state = {});
 
   ClusterInfo info() const;
   /// Grows with every change of what info(), workers() and the handles tell. For those

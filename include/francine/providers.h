@@ -16,6 +16,8 @@
 #include <string>
 #include <vector>
 
+#include <francine/result.h>
+
 namespace francine::providers {
 
 /// When something is tried again. The n-th wait in a row is `first_wait` * 2^(n-1), at
@@ -98,6 +100,10 @@ struct ProviderOptions {
   /// authorise with.
   bool without_secrets = false;
 };
+
+/// Whether a master starts with these. kInvalidArgument names the key that is wrong, as
+/// configurations spell it: "dropbox.apiSecret".
+Result<void> check(const ProviderOptions& options);
 
 }  // namespace francine::providers
 

@@ -157,6 +157,14 @@ std::string error_json(std::string_view reason) { return one_member("error", rea
 std::string token_json(std::string_view token) { return one_member("authToken", token); }
 std::string resource_json(std::string_view id) { return one_member("id", id); }
 std::string status_json(std::string_view status) { return one_member("status", status); }
+std::string authorize_status_json(const AuthorizeStatus& status) {
+  std::string text;
+  net::JsonWriter json(text);
+  json.begin_object().member("authorizeUrl", status.url);
+  json.member("authorized", status.authorized).end_object();
+  return text;
+}
+
 std::string success_json() { return R"({"success":true})"; }
 
 std::string_view made_id(std::string_view answer) {

@@ -40,6 +40,8 @@ std::string cluster_json(const ClusterInfo& info, std::string_view version);
 std::string error_json(std::string_view reason);
 /// {"authToken": token}
 std::string token_json(std::string_view token);
+/// {"authorizeUrl": url, "authorized": bool}
+std::string authorize_status_json(const AuthorizeStatus& status);
 /// {"success": true}
 std::string success_json();
 /// {"id": "sha256:..."}

@@ -121,12 +121,17 @@ Result<LogInRequest> log_in_request(const Body& body) {
   return LogInRequest{*std::move(user), password->text};
 }
 
-Result<std::string> authorization_code(const Body& body) {
+Result<AuthorizationCode> authorization_code(const Body& body) {
   const JsonValue* code = body.json.find("code");
   if (code == nullptr || !code->is(Type::kString)) {
     return wrong("code", "a string", code == nullptr ? "" : "something else");
   }
-  return code->text;
+  const JsonValue* state = body.json.find("state");
+  if (state == nullptr) return AuthorizationCode{code->text, {}};
+  if (!state->is(Type::kString) || state->text.empty()) {
+    return wrong("state", "the state of authorizeUrl, or be left out", "something else");
+  }
+  return AuthorizationCode{code->text, state->text};
 }
 
 Result<Format> format_from_name(std::string_view name, std::string_view field) {

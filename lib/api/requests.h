@@ -43,8 +43,12 @@ struct LogInRequest {
 };
 Result<LogInRequest> log_in_request(const Body& body);
 
-/// registerResourceToken: `code`, what the provider gave the user.
-Result<std::string> authorization_code(const Body& body);
+/// registerResourceToken: what the provider gave the user.
+struct AuthorizationCode {
+  std::string code;
+  std::string state;  ///< of the authorizeUrl; empty: not sent
+};
+Result<AuthorizationCode> authorization_code(const Body& body);
 
 /// createSession: `producer` (required), `format` (png, jpg or exr; `reducer` is
 /// its old name; default png), `resources` (objects with `type`, `id` and `dst`),

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 
+#include "core/apply_sessions.h"
 #include "core/offered_work.h"
 #include "core/sorted.h"
 #include "core/state.h"
@@ -33,12 +34,6 @@ void release_picture(State& state, Execution& execution) {
     worker->drops.push_back(execution.picture->task);
   }
   execution.picture.reset();
-}
-
-/// What is counted for the session's owner; nullptr for the owner "".
-Owner* owner_of(State& state, const Session& session) {
-  const std::string& name = session.spec->owner;
-  return name.empty() ? nullptr : &state.owners[name];
 }
 
 Task remove_task(State& state, WorkerId worker_id, TaskId task_id) {
@@ -86,109 +81,7 @@ void doubt(Execution& execution, ShareRange shares, WorkerId id, const Worker& w
   execution.siblings->doubt(shares, {id, worker.spec->name, host_of(worker.spec->endpoint), means});
 }
 
-/// Puts the worker on the list of those that hold the session.
-void hold_session(State& state, WorkerId id, Worker& worker, SessionId session_id) {
-  if (!insert_sorted(worker.sessions, session_id)) return;
-  Session& session = state.sessions.at(session_id);
-  const auto after = find_holder(session.holders, id);
-  session.holders.insert(after, {id, session.resource_bytes});
-  ++session.holders_version;
-}
-
-/// The worker has the session's scene, and so all of its files. Before they are settled
-/// these may be other ones than those of the next life of the master.
-void supply(State& state, Session& session, WorkerId id) {
-  if (session.spec->resources.empty() || (session.provided && !session.settled)) return;
-  if (!insert_sorted(session.supplied, id)) return;
-  if (session.provided && session.supplied.size() == 1) refresh_session_work(state, session);
-}
-
-std::uint64_t bytes_of(const std::vector<Resource>& resources) {
-  std::uint64_t bytes = 0;
-  for (const Resource& resource : resources) bytes += resource.size_bytes;
-  return bytes;
-}
-
-/// The task is over; whether it was a scout that did not come to have the files.
-bool end_scout(State& state, const Execution& execution, TaskId task) {
-  if (!execution.provided) return false;
-  Session& session = state.sessions.at(execution.session);
-  if (session.scout != task) return false;
-  session.scout = {};
-  refresh_session_work(state, session);
-  return session.needs_scout();
-}
-
-/// The task has been placed on a worker.
-void scout_for(State& state, SessionId id, TaskId task) {
-  Session& session = state.sessions.at(id);
-  if (!session.needs_scout() || session.scout != TaskId{}) return;
-  session.scout = task;
-  refresh_session_work(state, session);
-}
-
-/// What is in the session's files does not change any more; that worker has them, if it
-/// is still there.
-void settle(State& state, Session& session, WorkerId worker) {
-  session.settled = true;
-  const auto holder = find_holder(session.holders, worker);
-  if (holder != session.holders.end() && holder->worker == worker) {
-    static_cast<void>(insert_sorted(session.supplied, worker));
-  }
-  refresh_session_work(state, session);
-}
-
 // --- one function for each kind of record ---------------------------------------
-
-void carry_out(State& state, const SessionCreated& record) {
-  Session session;
-  session.spec = record.spec;
-  session.settings = std::make_shared<const std::string>("{}");
-  const std::vector<Resource>& resources = record.spec->resources;
-  session.resource_bytes = bytes_of(resources);
-  session.provided = !std::all_of(resources.begin(), resources.end(),
-                                  [](const Resource& resource) { return resource.known(); });
-  if (Owner* owner = owner_of(state, session)) ++owner->sessions;
-  state.session_names.emplace(record.spec->name, record.session);
-  state.sessions.emplace(record.session, std::move(session));
-  state.next_session = static_cast<std::uint64_t>(record.session) + 1;
-}
-
-void carry_out(State& state, const SessionDeleted& record) {
-  Session& session = state.sessions.at(record.session);
-  assert(session.running == 0);
-  for (const Holding& holding : session.holders) {
-    erase_sorted(state.workers.at(holding.worker).sessions, record.session);
-  }
-  for (const ExecutionId id : session.executions) state.executions.erase(id);
-  if (Owner* owner = owner_of(state, session); owner != nullptr && --owner->sessions == 0) {
-    state.owners.erase(session.spec->owner);
-  }
-  state.session_names.erase(session.spec->name);
-  state.sessions.erase(record.session);
-}
-
-void carry_out(State& state, const ResourcesKnown& record) {
-  Session& session = state.sessions.at(record.session);
-  auto spec = std::make_shared<SessionSpec>(*session.spec);
-  spec->resources = record.resources;
-  session.spec = std::move(spec);
-  session.resource_bytes = bytes_of(record.resources);
-  for (Holding& holding : session.holders) holding.bytes = session.resource_bytes;
-  ++session.holders_version;
-  if (!state.policy.journalled || session.spec->unrecorded) {
-    settle(state, session, record.worker);
-  } else {
-    state.not_settled.emplace_back(state.durable_records + 1, record.session, record.worker);
-  }
-}
-
-void carry_out(State& state, const ResourcesSettled& record) {
-  assert(!state.not_settled.empty() && std::get<1>(state.not_settled.front()) == record.session);
-  state.not_settled.pop_front();
-  Session* session = state.sessions.find(record.session);
-  if (session != nullptr) settle(state, *session, record.worker);
-}
 
 void carry_out(State& state, const ExecutionCreated& record) {
   Session& session = state.sessions.at(record.session);

@@ -44,6 +44,7 @@ struct Decision {
   void on(const DeleteSession& event);
   void on(const CreateExecution& event);
   void on(const CancelExecution& event);
+  void on(const KeepToken& event);
   void on(const Committed& event);
   /// `picture`: of a finished execution.
   void end_execution(ExecutionId id, ExecutionPhase phase, const std::string& error,

@@ -113,13 +113,23 @@ struct Restart {
   std::vector<std::string> gone;  ///< members that are known to be no more
 };
 
+/// A user has authorised a provider of resources. The answer to one that is `instead_of`
+/// another sealed token than there is by now is a kConflict.
+struct KeepToken {
+  RequestId request{};
+  std::string user;
+  std::string provider;
+  std::string sealed;      ///< at most kMaxSealedBytes; empty: the user's is forgotten
+  std::string instead_of;  ///< empty: of whatever there is
+};
+
 /// Time passes. Wanted about ten times a second.
 struct Tick {};
 
 using Event =
     std::variant<CreateSession, DeleteSession, CreateExecution, CancelExecution, WorkerJoined,
                  WorkerLeft, WorkerHeard, WorkerFinished, WorkerFailed, WorkerFetched, PlanProposed,
-                 PictureStored, PictureLost, Committed, Restart, Tick>;
+                 PictureStored, PictureLost, Committed, Restart, Tick, KeepToken>;
 
 }  // namespace francine::core
 

@@ -172,6 +172,9 @@ std::string State::check_invariants() const {
       }
     }
   });
+  for (const auto& [key, sealed] : tokens) {
+    if (sealed.empty()) broken = key.first + " has an empty token of " + key.second;
+  }
   std::map<std::string, Owner, std::less<>> counted;
   sessions.for_each([&](SessionId session_id, const Session& session) {
     if (!session.spec->owner.empty()) {

@@ -95,6 +95,15 @@ struct MemberRemoved {
   std::string name;
 };
 
+/// The refresh token with which the user's files at the provider are read, sealed
+/// (providers/token_vault.h). Empty: there is none any more.
+struct TokenKept {
+  std::string user;
+  std::string provider;
+  std::string sealed;
+};
+inline constexpr std::size_t kMaxSealedBytes = 16 << 10;
+
 /// The session's files have been fetched, and are these from now on, whatever becomes of
 /// them at their providers.
 struct ResourcesKnown {
@@ -252,15 +261,15 @@ struct Ticked {
 
 using Record =
     std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded, Restarted,
-                 MemberAdded, MemberRemoved, ResourcesKnown, RestartSafe, ExecutionStarted,
-                 WorkerAdded, WorkerRemoved, WorkerSeen, WorkerStands, WorkerSetAside, SessionKept,
-                 ResourcesSettled, ReportTaken, ReportAmended, Recovered, WorkerPinged, TaskPlaced,
-                 TaskCounted, TaskDoubted, TaskEnded, PartialLost, PartialDoubted, PictureDropped,
-                 DropsSent, Ticked>;
+                 MemberAdded, MemberRemoved, TokenKept, ResourcesKnown, RestartSafe,
+                 ExecutionStarted, WorkerAdded, WorkerRemoved, WorkerSeen, WorkerStands,
+                 WorkerSetAside, SessionKept, ResourcesSettled, ReportTaken, ReportAmended,
+                 Recovered, WorkerPinged, TaskPlaced, TaskCounted, TaskDoubted, TaskEnded,
+                 PartialLost, PartialDoubted, PictureDropped, DropsSent, Ticked>;
 
 /// Whether the journal keeps it. The others are rebuilt from what workers report.
 constexpr bool is_durable(const Record& record) {
-  constexpr std::size_t kDurable = 8;
+  constexpr std::size_t kDurable = 9;
   static_assert(std::is_same_v<std::variant_alternative_t<kDurable - 1, Record>, ResourcesKnown>);
   return record.index() < kDurable;
 }

@@ -112,6 +112,24 @@ void Decision::on(const CancelExecution& event) {
   answer(event.request, {}, {}, event.execution);
 }
 
+void Decision::on(const KeepToken& event) {
+  if (event.sealed.size() > kMaxSealedBytes) {
+    answer(event.request, Error{ErrorCode::kInvalidArgument,
+                                "the token of " + event.provider + " is longer than " +
+                                    std::to_string(kMaxSealedBytes) + " bytes when sealed"});
+    return;
+  }
+  const auto kept = state.tokens.find({event.user, event.provider});
+  const std::string present = kept == state.tokens.end() ? std::string() : kept->second;
+  if (!event.instead_of.empty() && event.instead_of != present) {
+    answer(event.request, Error{ErrorCode::kConflict,
+                                "the user has authorised " + event.provider + " again meanwhile"});
+    return;
+  }
+  if (event.sealed != present) record(TokenKept{event.user, event.provider, event.sealed});
+  answer(event.request, {});
+}
+
 void Decision::on(const Committed& event) {
   if (!state.restart_safe && event.records != 0) {
     record(RestartSafe{});

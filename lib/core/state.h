@@ -213,9 +213,10 @@ struct State {
   /// Likewise those whose ResourcesKnown is not yet safe, and who fetched the files.
   std::deque<std::tuple<std::uint64_t, SessionId, WorkerId>> not_settled;
   std::set<std::string, std::less<>> members;  ///< names of workers of the farm
-  bool restart_safe = true;                    ///< see RestartSafe
-  Timestamp recovers_until = 0;                ///< 0: it does not recover
-  std::map<WorkerId, WorkerReport> reports;    ///< taken while it recovers
+  std::map<std::pair<std::string, std::string>, std::string> tokens;  ///< sealed: by user, provider
+  bool restart_safe = true;                                           ///< see RestartSafe
+  Timestamp recovers_until = 0;                                       ///< 0: it does not recover
+  std::map<WorkerId, WorkerReport> reports;                           ///< taken while it recovers
 
   /// Whether tasks may be placed on the worker now.
   bool is_placeable(const Worker& worker) const {

@@ -23,6 +23,9 @@ Compaction::Compaction(Database& database, FileSystem& files,
     : reader_(database, files, directory, meta, seq), writer_(std::move(writer)) {
   for (const auto& [id, session] : contents.sessions()) sessions_.insert(number(id));
   for (const std::string& name : contents.members()) last_.emplace_back(core::MemberAdded{name});
+  for (const auto& [key, sealed] : contents.tokens()) {
+    last_.emplace_back(core::TokenKept{key.first, key.second, sealed});
+  }
   const core::Restarted restarted = contents.as_restarted();
   if (restarted.incarnation != 0) last_.emplace_back(restarted);
 }

@@ -1,6 +1,6 @@
 // Compaction: makes a snapshot file of what is alive among the first records of a
-// journal, in slices. What was deleted when it began is left out; members and the last
-// Restarted record, with the least ids as they were then, are written anew at the end.
+// journal, in slices. What was deleted when it began is left out; members, tokens and the
+// last Restarted record, with the least ids as they were then, are written anew at the end.
 //
 // Thread safety: one thread at a time. Rows may be added between two slices.
 

@@ -98,6 +98,15 @@ Result<void> Contents::take(const core::MemberRemoved& record) {
   return wrong("removes the member " + record.name + ", who is none");
 }
 
+Result<void> Contents::take(const core::TokenKept& record) {
+  if (record.sealed.empty()) {
+    tokens_.erase({record.user, record.provider});
+  } else {
+    tokens_.insert_or_assign({record.user, record.provider}, record.sealed);
+  }
+  return {};
+}
+
 Result<void> Contents::take(const core::ResourcesKnown& record) {
   const auto it = sessions_.find(record.session);
   if (it == sessions_.end()) {
@@ -119,7 +128,7 @@ core::Restarted Contents::as_restarted() const {
 }
 
 std::uint64_t Contents::live() const {
-  return sessions_.size() + known_ + 2 * executions_ + members_.size() +
+  return sessions_.size() + known_ + 2 * executions_ + members_.size() + tokens_.size() +
          (restarted_.incarnation == 0 ? 0 : 1);
 }
 

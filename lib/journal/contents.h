@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <utility>
 
 #include <francine/result.h>
 
@@ -38,6 +39,10 @@ class Contents {
   const std::map<SessionId, Session>& sessions() const { return sessions_; }
   bool has(SessionId session) const { return sessions_.count(session) != 0; }
   const std::set<std::string>& members() const { return members_; }
+  /// Sealed; by user and provider.
+  const std::map<std::pair<std::string, std::string>, std::string>& tokens() const {
+    return tokens_;
+  }
   std::uint64_t running() const { return running_.size(); }
   /// The last one; its incarnation is 0 if there was none.
   const core::Restarted& restarted() const { return restarted_; }
@@ -61,11 +66,13 @@ class Contents {
   Result<void> take(const core::Restarted& record);
   Result<void> take(const core::MemberAdded& record);
   Result<void> take(const core::MemberRemoved& record);
+  Result<void> take(const core::TokenKept& record);
   Result<void> take(const core::ResourcesKnown& record);
 
   std::map<SessionId, Session> sessions_;
   std::unordered_map<std::uint64_t, SessionId> running_;  ///< by execution
   std::set<std::string> members_;
+  std::map<std::pair<std::string, std::string>, std::string> tokens_;
   core::Restarted restarted_{0, {}, 0, 1, 1};
   std::uint64_t next_session_ = 1;
   std::uint64_t next_execution_ = 1;

@@ -3,10 +3,25 @@
 #include <string>
 #include <utility>
 
+#include "journal/record_codec.h"
 #include "journal/survey.h"
 
 namespace francine::journal {
 namespace fs = std::filesystem;
+
+namespace {
+
+/// What people are shown of it. A sealed token is of no use without the key, but whoever
+/// reads a dump need not have it.
+std::string shown(const StoredRecord& stored) {
+  const auto* kept = std::get_if<core::TokenKept>(&stored.record);
+  if (kept == nullptr || kept->sealed.empty()) return std::string(stored.text);
+  std::string text;
+  encode(core::TokenKept{kept->user, kept->provider, "(sealed)"}, text);
+  return text;
+}
+
+}  // namespace
 
 Result<fs::path> find_journal(const fs::path& directory) {
   for (const fs::path& path : {directory, directory / "journal"}) {
@@ -38,7 +53,7 @@ Result<Inspection> dump(const fs::path& directory,
   ScratchDirectory scratch;
   if (auto made = scratch.make(); !made) return made.error();
   if (auto copied = copy_journal(directory, scratch.path()); !copied) return copied.error();
-  auto found = survey(scratch.path(), [&](const StoredRecord& record) { visit(record.text); });
+  auto found = survey(scratch.path(), [&](const StoredRecord& record) { visit(shown(record)); });
   if (!found) return found.error();
   if (fs::exists(directory / kRepairName)) {
     found->inspection.damage = "its repair was interrupted; start it again";

@@ -54,7 +54,8 @@ Result<std::filesystem::path> find_journal(const std::filesystem::path& director
 
 Result<Inspection> check(const std::filesystem::path& directory);
 
-/// Hands on the text of each whole record, oldest first.
+/// Hands on the text of each whole record, oldest first; of tokens only that they are
+/// sealed.
 Result<Inspection> dump(const std::filesystem::path& directory,
                         const std::function<void(std::string_view text)>& visit);
 

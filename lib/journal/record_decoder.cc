@@ -41,6 +41,7 @@ constexpr std::array<std::uint32_t, kTypeWords.size()> kFieldsOf = {
            Field::kNextExecution),
     set_of(Field::kType, Field::kName),
     set_of(Field::kType, Field::kName),
+    set_of(Field::kType, Field::kUser, Field::kProvider, Field::kSealed),
     set_of(Field::kType, Field::kSession, Field::kResources),
 };
 
@@ -210,9 +211,10 @@ class Reader {
 
   const std::string& error() const { return error_; }
 
-  std::string text(Field field) {
+  std::string text(Field field, std::size_t most_bytes = kMaxRecordBytes) {
     Value& slot = at(field);
     if (slot.kind != Value::Kind::kText) fail(field, "it must be a text");
+    if (slot.text.size() > most_bytes) fail(field, "it is too long");
     return std::move(slot.text);
   }
   std::string sha256(Field field) {
@@ -335,6 +337,14 @@ core::Record restarted(Reader& in) {
   return record;
 }
 
+core::Record token_kept(Reader& in) {
+  core::TokenKept record;
+  record.user = in.text(Field::kUser);
+  record.provider = in.text(Field::kProvider);
+  record.sealed = in.text(Field::kSealed, core::kMaxSealedBytes);
+  return record;
+}
+
 core::Record resources_known(Reader& in, std::vector<core::Resource>&& resources) {
   if (!std::all_of(resources.begin(), resources.end(),
                    [](const core::Resource& resource) { return resource.known(); })) {
@@ -359,6 +369,8 @@ core::Record make(Type type, Reader& in, std::vector<core::Resource>&& resources
       return core::MemberAdded{in.text(Field::kName)};
     case Type::kMemberRemoved:
       return core::MemberRemoved{in.text(Field::kName)};
+    case Type::kTokenKept:
+      return token_kept(in);
     case Type::kResourcesKnown:
       return resources_known(in, std::move(resources));
   }

@@ -137,6 +137,13 @@ void write(Encoder& out, const core::MemberRemoved& record) {
   out.text(Field::kName, record.name);
 }
 
+void write(Encoder& out, const core::TokenKept& record) {
+  out.begin(Type::kTokenKept);
+  out.text(Field::kUser, record.user);
+  out.text(Field::kProvider, record.provider);
+  out.text(Field::kSealed, record.sealed);
+}
+
 void write(Encoder& out, const core::ResourcesKnown& record) {
   out.begin(Type::kResourcesKnown);
   out.number(Field::kSession, static_cast<std::uint64_t>(record.session));

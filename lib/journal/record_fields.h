@@ -24,11 +24,12 @@ enum class Type : std::uint8_t {
   kRestarted,
   kMemberAdded,
   kMemberRemoved,
+  kTokenKept,
   kResourcesKnown,
 };
-inline constexpr std::array<std::string_view, 8> kTypeWords = {
-    "sessionCreated", "sessionDeleted", "executionCreated", "executionEnded",
-    "restarted",      "memberAdded",    "memberRemoved",    "resourcesKnown"};
+inline constexpr std::array<std::string_view, 9> kTypeWords = {
+    "sessionCreated", "sessionDeleted", "executionCreated", "executionEnded", "restarted",
+    "memberAdded",    "memberRemoved",  "tokenKept",        "resourcesKnown"};
 
 /// Every field of a record, in the order in which they are written. The order of
 /// kFieldWords.
@@ -61,13 +62,17 @@ enum class Field : std::uint8_t {
   kNextSession,
   kNextExecution,
   kResources,
+  kUser,
+  kProvider,
+  kSealed,
 };
-inline constexpr std::array<std::string_view, 28> kFieldWords = {
+inline constexpr std::array<std::string_view, 31> kFieldWords = {
     "type",     "incarnation", "cluster",       "execution",  "session",     "name",
     "owner",    "producer",    "format",        "update",     "parallel",    "seed",
     "priority", "settings",    "width",         "height",     "phase",       "error",
     "sha256",   "bytes",       "retries",       "fetchingUs", "producingUs", "reducingUs",
-    "at",       "nextSession", "nextExecution", "resources"};
+    "at",       "nextSession", "nextExecution", "resources",  "user",        "provider",
+    "sealed"};
 inline constexpr std::size_t kFields = kFieldWords.size();
 
 /// The fields of a resource; all are text but the last.

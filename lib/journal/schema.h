@@ -21,7 +21,7 @@
 
 namespace francine::journal {
 
-inline constexpr std::uint64_t kFormatVersion = 1;
+inline constexpr std::uint64_t kFormatVersion = 2;
 
 inline constexpr const char* kDatabaseName = "journal.sqlite";
 inline constexpr const char* kLogName = "journal.sqlite-wal";

@@ -58,6 +58,12 @@ std::string meaning(const core::ResourcesKnown& record) {
   return "what was fetched for session " + text(record.session) + " is forgotten";
 }
 
+std::string meaning(const core::TokenKept& record) {
+  return base::printable(record.user) + " had " +
+         (record.sealed.empty() ? "ceased to authorise " : "authorised ") +
+         base::printable(record.provider);
+}
+
 void see_ids(Inspection& found, const core::Record& record) {
   const auto above = [](std::uint64_t& next, auto id) {
     next = std::max(next, static_cast<std::uint64_t>(id) + 1);
@@ -115,7 +121,7 @@ void keep(Inspection& found, const core::Record& record) {
   see_ids(found, record);
   // The durable ones are the first alternatives of core::Record, in the order of Type.
   static_assert(std::is_same_v<std::variant_alternative_t<0, core::Record>, core::SessionCreated>);
-  static_assert(std::is_same_v<std::variant_alternative_t<7, core::Record>, core::ResourcesKnown>);
+  static_assert(std::is_same_v<std::variant_alternative_t<8, core::Record>, core::ResourcesKnown>);
   ++found.types[std::string(kTypeWords[record.index()])];
 }
 

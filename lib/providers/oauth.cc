@@ -108,6 +108,8 @@ std::string OAuth::authorize_url(std::string_view state) const {
   return options.authorize_url + (has_query ? "&" : "?") + query;
 }
 
+bool OAuth::shows_codes() const { return impl_->options().redirect_uri.empty(); }
+
 Result<Tokens> OAuth::exchange(std::string_view code, std::stop_token stop) const {
   const OAuthOptions& options = impl_->options();
   if (code.empty() || code.size() > kMaxToken) {

@@ -53,6 +53,10 @@ class OAuth {
   /// Where a user agrees.
   std::string authorize_url(std::string_view state) const;
 
+  /// Whether the provider shows the code to the user, who brings it himself: it has no
+  /// redirect URI.
+  bool shows_codes() const;
+
   /// Asks once, since a code counts once. kInvalidArgument: the code is wrong, has been
   /// used or is too old; kUnavailable: the provider cannot be reached, or answers with
   /// something else; kForbidden: it does not know us (clientId and clientSecret).

@@ -47,6 +47,12 @@ Result<Providers> Providers::make(const ProviderOptions& options) {
   return made;
 }
 
+Result<void> check(const ProviderOptions& options) {
+  const auto made = Providers::make(options);
+  if (!made.ok()) return made.error();
+  return {};
+}
+
 Result<ResourceProvider*> Providers::find(std::string_view name, std::string_view field) const {
   for (std::size_t i = 0; i < kProviders.size(); ++i) {
     if (kProviders[i]->name != name) continue;

@@ -62,6 +62,9 @@ Result<void> check(const MasterOptions& options) {
   if (options.ping_period.count() < 1 || options.manage_interval.count() < 1) {
     return wrong_option("ping_period and manage_interval must be at least 1 ms");
   }
+  if (options.authorize_timeout.count() < 1) {
+    return wrong_option("authorize_timeout must be at least 1 s");
+  }
   if (options.orphan_timeout.count() < 1) {
     return wrong_option("orphan_timeout must be at least 1 ms");
   }
@@ -150,7 +153,10 @@ Result<void> Master::Impl::start() {
   providers_.emplace(std::move(providers).value());
   if (auto made = data_dir_.make(options_.data_dir, "master"); !made) return made;
   if (auto opened = open_journal(); !opened) return opened;
-  if (auto kept = keep_secret(); !kept) return kept;
+  for (auto [secret, file] : {std::pair(&options_.cluster_secret, "cluster.secret"),
+                              std::pair(&options_.private_key, "private.secret")}) {
+    if (auto kept = keep_secret(*secret, file); !kept) return kept;
+  }
   if (auto opened = open_data_dir(); !opened) return opened;
 
   jobs_ = std::make_unique<runtime::JobPool>(kJobThreads);
@@ -164,6 +170,7 @@ Result<void> Master::Impl::start() {
       policy_of(options_, journal_ != nullptr), options_.scheduler, kTickPeriod,
       [this](const core::State& state, core::Effects& effects) { carry_out(state, effects); });
   if (auto replayed = replay(); !replayed) return replayed;
+  make_authorizations();
   gateway_ = std::make_unique<runtime::Gateway>(
       *loop_,
       runtime::GatewayOptions{.ping_period = options_.ping_period,
@@ -305,6 +312,7 @@ void Master::Impl::stop(std::chrono::milliseconds grace) {
     info_changed_.wait_for(lock, grace, [&] { return running_executions_ == 0; });
     stopping_ = true;
   }
+  asking_.request_stop();
   // Nothing posts to what has ended: first who decides, then who acts.
   loop_->stop();
   close_journal();

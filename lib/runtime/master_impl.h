@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@
 #include "producers/table.h"
 #include "providers/table.h"
 #include "resources/content_store.h"
+#include "runtime/authorizations.h"
 #include "runtime/blobs.h"
 #include "runtime/commit_queue.h"
 #include "runtime/core_loop.h"
@@ -80,6 +82,12 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<std::string> put_resource_file(const std::filesystem::path& path);
   Result<std::shared_ptr<const EncodedImage>> picture_of(
       const runtime::ExecutionRecord& execution) const;
+
+  // master_authorizations.cc
+  Result<AuthorizeStatus> authorization(std::string_view owner, std::string_view provider) const;
+  Result<void> authorize(std::string_view owner, std::string_view provider, std::string_view code,
+                         std::string_view state);
+
   runtime::Directory& directory() { return *directory_; }
   runtime::LogIntake& logs() { return *logs_; }
   bool stopped() const { return stopping_; }
@@ -90,8 +98,9 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   // master_journal.cc
   /// Locks the data directory, if it is to last.
   Result<void> open_journal();
-  /// Makes up the cluster's secret where none was given; the same one in each life.
-  Result<void> keep_secret();
+  /// Makes up a secret where none was given; the same one in each life, in a file of this
+  /// name.
+  Result<void> keep_secret(std::string& secret, std::string_view file);
   /// Brings the loop's state, the directory and the results back.
   Result<void> replay();
   core::Restart restart_event(bool others_may_return) const;
@@ -136,6 +145,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   // master_providers.cc
   /// What is recorded of it; with what is in it if only the master can reach the provider.
   Result<core::Resource> provided_resource(const ResourceRequest& resource,
+                                           const std::string& owner,
                                            const std::string& field) const;
   /// Sends the task with what it may use of providers; without, it fails.
   void send_to_scout(core::RunOn action);
@@ -147,6 +157,11 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
                                                          const ExecutionRequest& request,
                                                          const std::string& settings) const;
 
+  // master_authorizations.cc
+  void make_authorizations();
+  Result<std::string> kept_token(const std::string& user, const std::string& provider) const;
+  Result<void> keep_token(const runtime::SealedToken& token);
+
   // master_logs.cc
   void start_log();
   std::string find_names(LogRecord& record) const;
@@ -157,6 +172,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   runtime::DataDir data_dir_;
   std::optional<producers::ProducerTable> producers_;
   std::optional<providers::Providers> providers_;
+  std::unique_ptr<runtime::Authorizations> authorizations_;
   std::unique_ptr<resources::ContentStore> resources_;
   std::unique_ptr<runtime::ResultStore> results_;
   std::unique_ptr<runtime::Directory> directory_;
@@ -180,6 +196,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::atomic<std::uint64_t> changes_{0};
   std::atomic<bool> refusing_{false};  ///< no new requests
   std::atomic<bool> stopping_{false};  ///< the loop ends or has ended
+  std::stop_source asking_;            ///< providers; stopped when the master is
   std::mutex stop_mutex_;
 
   mutable std::mutex mutex_;  ///< of what follows

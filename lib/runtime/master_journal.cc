@@ -62,16 +62,17 @@ Result<void> Master::Impl::open_journal() {
   return {};
 }
 
-Result<void> Master::Impl::keep_secret() {
-  if (!options_.cluster_secret.empty()) return {};
-  options_.cluster_secret = base::random_hex(kSecretBytes);
+Result<void> Master::Impl::keep_secret(std::string& secret, std::string_view name) {
+  if (!secret.empty()) return {};
+  secret = base::random_hex(kSecretBytes);
   if (!journal_) return {};
-  // Workers that outlive this master prove themselves to the next one with it.
-  const std::filesystem::path path = data_dir_.path() / "cluster.secret";
+  // Workers that outlive this master prove themselves to the next one with the cluster's;
+  // with the private key it opens what this one has sealed.
+  const std::filesystem::path path = data_dir_.path() / name;
   std::ifstream file(path);
   std::string kept{std::istreambuf_iterator<char>(file), {}};
   if (kept.size() == 2 * kSecretBytes) {
-    options_.cluster_secret = std::move(kept);
+    secret = std::move(kept);
     return {};
   }
   const std::string what = "cannot write " + path.string();
@@ -79,8 +80,7 @@ Result<void> Master::Impl::keep_secret() {
   const base::UniqueFd made(
       ::open(making.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, S_IRUSR | S_IWUSR));
   if (!made) return base::errno_error(errno, what);
-  if (auto written = base::write_all(made.get(), base::bytes_of(options_.cluster_secret), what);
-      !written) {
+  if (auto written = base::write_all(made.get(), base::bytes_of(secret), what); !written) {
     return written;
   }
   if (::fsync(made.get()) != 0 || ::rename(making.c_str(), path.c_str()) != 0) {

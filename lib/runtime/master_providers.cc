@@ -12,6 +12,7 @@
 namespace francine {
 
 Result<core::Resource> Master::Impl::provided_resource(const ResourceRequest& resource,
+                                                       const std::string& owner,
                                                        const std::string& field) const {
   if (auto good = providers_->check(resource.type, resource.fields, field); !good) {
     return good.error();
@@ -23,6 +24,12 @@ Result<core::Resource> Master::Impl::provided_resource(const ResourceRequest& re
     if (given != resource.fields.end()) fields.insert(*given);
   }
   core::Resource made{resource.type, runtime::fields_text(fields), resource.dst, {}, 0};
+  if (description.oauth) {
+    auto status = authorizations_->status(owner, resource.type);
+    if (!status) return status.error();
+    if (!status->authorized)
+      return (*providers_->find(resource.type, field))->oauth()->unauthorized();
+  }
   if (!description.master_only) return made;
   auto provider = providers_->find(resource.type, field + ".type");
   auto writer = resources_->begin();
@@ -67,11 +74,10 @@ Result<std::vector<core::ProviderAccess>> Master::Impl::access_for(
   }
   std::vector<core::ProviderAccess> access;
   for (const std::string& type : types) {
-    auto provider = providers_->find(type, "the type of a resource");
-    if (!provider.ok()) return provider.error();
-    auto credentials = (*provider)->configured_credentials();
+    auto credentials = authorizations_->credentials(session.owner, type, stop);
+    if (!credentials.ok()) return credentials.error();
     access.push_back({type, runtime::options_text(type, options_.providers),
-                      std::move(credentials.key), std::move(credentials.secret)});
+                      std::move(credentials->key), std::move(credentials->secret)});
   }
   return access;
 }

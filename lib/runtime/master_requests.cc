@@ -88,7 +88,7 @@ Result<void> Master::Impl::check_resources(const SessionRequest& request,
     const std::string field = "resources[" + std::to_string(i) + "]";
     dsts.push_back(resource.dst);
     if (resource.type != core::kUploadType) {
-      auto provided = provided_resource(resource, field);
+      auto provided = provided_resource(resource, request.owner, field);
       if (!provided) return provided.error();
       spec.resources.push_back(*std::move(provided));
       continue;

@@ -10,6 +10,7 @@
 #include "net/json_rpc.h"
 #include "net/json_writer.h"
 #include "net/log_json.h"
+#include "runtime/fetch_words.h"
 #include "runtime/join_words.h"
 #include "runtime/means_words.h"
 #include "runtime/params_reader.h"
@@ -28,7 +29,6 @@ constexpr int kJoinRefused = -32010;
 constexpr std::size_t kMaxName = 256;
 constexpr std::size_t kMaxText = 64 << 10;
 constexpr std::size_t kMaxInputs = kMaxParallel;
-constexpr std::size_t kMaxProviders = 16;
 constexpr std::size_t kMaxLogs = 4096;
 constexpr std::size_t kMinLogParts = 3;  ///< level, text and time; or all
 constexpr std::size_t kMaxLogParts = 6;
@@ -64,15 +64,6 @@ void write_inputs(JsonWriter& json, const std::vector<core::TaskInput>& inputs) 
     json.value(input.shares.begin).value(input.shares.end);
     if (!input.endpoint.empty()) json.value(input.endpoint);
     json.end_array();
-  }
-  json.end_array();
-}
-
-void write_access(JsonWriter& json, const std::vector<core::ProviderAccess>& access) {
-  json.key("access").begin_array();
-  for (const core::ProviderAccess& each : access) {
-    json.begin_object().member("provider", each.provider).member("options", each.options);
-    json.member("key", each.key).member("secret", each.secret).end_object();
   }
   json.end_array();
 }
@@ -144,11 +135,7 @@ void write(const core::TaskFailed& failed, std::string& out) {
 void write(const core::FetchedFiles& fetched, std::string& out) {
   net::begin_notification(out, "fetched");
   JsonWriter json(out);
-  json.begin_object().member("session", number(fetched.session)).key("files").begin_array();
-  for (const core::FetchedFile& file : fetched.files) {
-    json.begin_array().value(file.sha256).value(file.size_bytes).end_array();
-  }
-  json.end_array().end_object();
+  write_fetched(json, fetched);
 }
 
 // --- Reading ------------------------------------------------------------------
@@ -236,36 +223,10 @@ Result<WorkerMessage> read_failed(const Json& params) {
   return WorkerMessage(std::move(failed));
 }
 
-Result<WorkerMessage> read_fetched(const Json& params) {
-  ParamsReader in(params);
-  core::FetchedFiles fetched;
-  fetched.session = SessionId{in.uint("session")};
-  const auto values = in.list("files", kMaxResources);
-  fetched.files.reserve(values.size());
-  for (const Json& value : values) {
-    const auto parts = in.list("files", &value, 2, 2);
-    if (parts.empty()) break;
-    core::FetchedFile& file = fetched.files.emplace_back();
-    file.sha256 = in.text("files", &parts[0], kMaxName);
-    file.size_bytes = in.uint("files", &parts[1]);
-    if (!base::is_sha256_hex(file.sha256)) in.fail("files", "has what is not a SHA-256");
-  }
-  if (in.error()) return *in.error();
-  return WorkerMessage(std::move(fetched));
-}
-
-std::vector<core::ProviderAccess> read_access(ParamsReader& in, std::optional<Error>& error) {
-  std::vector<core::ProviderAccess> access;
-  for (const Json& value : in.list("access", kMaxProviders)) {
-    ParamsReader each(value);
-    core::ProviderAccess& made = access.emplace_back();
-    made.provider = each.text("provider", kMaxName);
-    made.options = each.text("options", kMaxText);
-    made.key = each.text("key", kMaxText);
-    made.secret = each.text("secret", kMaxText);
-    if (each.error() && !error) error = each.error();
-  }
-  return access;
+Result<WorkerMessage> read_files(const Json& params) {
+  auto fetched = read_fetched(params);
+  if (!fetched.ok()) return fetched.error();
+  return WorkerMessage(std::move(*fetched));
 }
 
 Result<Welcome> read_welcome(const Json& result) {
@@ -325,7 +286,7 @@ void MasterEncoder::encode_run(const core::RunTask& run, std::string& out) {
     json.end_array();
   }
   if (run.scout) {
-    json.member("scout", true);
+    json.member("scout", true).key("access");
     write_access(json, run.access);
   }
   const auto* described = sessions_.find(run.session_id);
@@ -407,7 +368,7 @@ Result<void> WorkerDecoder::decode(std::string_view frame, const Sink& sink) {
       if (message.method == "finish") read = read_finish(params);
       if (message.method == "failed") read = read_failed(params);
       if (message.method == "pong") read = read_pong(params);
-      if (message.method == "fetched") read = read_fetched(params);
+      if (message.method == "fetched") read = read_files(params);
     }
     if (!read.ok()) return read.error();
     sink(std::move(*read));

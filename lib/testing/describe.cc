@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "base/crypto.h"
 #include "testing/text.h"
 
 namespace francine::testing {
@@ -119,6 +120,11 @@ void put(Text& text, const TaskFinished& result) {
 
 }  // namespace
 
+std::string sealed_text(std::string_view sealed) {
+  if (sealed.empty()) return "none";
+  return "sealed-" + base::sha256_hex(sealed).substr(0, 8);
+}
+
 void put(Text& text, const WorkerReport& report) {
   if (!report.cluster.empty()) text << "cluster" << report.cluster;
   for (const UnansweredTask& task : report.running) put(text << "running", task);
@@ -174,6 +180,10 @@ void put(Text& text, const Restarted& r) {
 
 void put(Text& text, const MemberAdded& r) { (text << "MemberAdded").quoted(r.name); }
 void put(Text& text, const MemberRemoved& r) { (text << "MemberRemoved").quoted(r.name); }
+void put(Text& text, const TokenKept& r) {
+  (text << "TokenKept").quoted(r.user) << r.provider << sealed_text(r.sealed);
+}
+
 void put(Text& text, const ResourcesKnown& r) {
   text << "ResourcesKnown" << r.session << "from" << r.worker;
   for (const Resource& resource : r.resources) {

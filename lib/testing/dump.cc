@@ -175,6 +175,11 @@ std::string dump(const State& state) {
   life << "members";
   for (const std::string& name : state.members) life.quoted(name);
   page.add(std::move(life));
+  for (const auto& [key, sealed] : state.tokens) {
+    Text line;
+    (line << "token").quoted(key.first) << key.second << sealed_text(sealed);
+    page.add(std::move(line));
+  }
   for (const auto& [worker, report] : state.reports) {
     Text line;
     put(line << "report" << worker, report);

@@ -89,6 +89,8 @@ std::string_view word_of(core::TaskOutcome outcome);
 std::string_view word_of(ErrorCode code);
 std::string_view word_of(core::WorkerStanding standing);
 std::string_view word_of(LogLevel level);
+/// Tells sealed tokens apart and shows none: "sealed-0123abcd", or "none".
+std::string sealed_text(std::string_view sealed);
 void put(Text& text, const core::WorkerReport& report);
 
 }  // namespace francine::testing

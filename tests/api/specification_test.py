@@ -10,6 +10,7 @@ import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
 import openapi  # noqa: E402
+from fake_clouds import FakeClouds  # noqa: E402
 from harness import SystemTest, wait_until  # noqa: E402
 
 FRANCINERC = """
@@ -22,7 +23,7 @@ FRANCINERC = """
         "isPreemptive": true,
         "prefix": "francine"
     },
-    "dropbox": {"apiKey": "a key", "apiSecret": "a secret"},
+    "dropbox": {"apiKey": "fake client", "apiSecret": "fake secret"},
     "users": {"yourusernameforfrancine": "yourpasswordforfrancine"},
 
     "privateKey": "a private key for the tokens that this server issues",
@@ -46,11 +47,16 @@ FRANCINERC = """
 class Specification(SystemTest):
     def setUp(self):
         home = self.directory()
+        self.clouds = FakeClouds()
+        self.addCleanup(self.clouds.close)
+        dropbox = self.clouds.dropbox
         path = os.path.join(home, ".francinerc")
         with open(path, "w", encoding="utf-8") as file:
             file.write(FRANCINERC)
         os.chmod(path, 0o600)
-        self.master = self.server(HOME=home)
+        # The file is the specification's; that Dropbox is not the real one is said beside it.
+        self.master = self.server("--dropbox-authorize-url", dropbox["authorizeUrl"],
+                                  "--dropbox-token-url", dropbox["tokenUrl"], HOME=home)
         self.token = None
 
     def curl(self, path, *arguments):
@@ -82,8 +88,13 @@ class Specification(SystemTest):
             "userName": "yourusernameforfrancine", "password": "another"})))
         self.assertIn("error", self.ask("/sessions", "-d", '{"producer": "ao"}'))
         self.log_in()
-        self.assertIn("error", self.ask("/auth/dropbox"))
+        status = self.ask("/auth/dropbox")
+        self.assertFalse(status["authorized"])
+        code, _ = self.clouds.agree("dropbox", status["authorizeUrl"])
         self.assertIn("error", self.ask("/auth/dropbox", "-d", '{"code": "a code"}'))
+        self.assertEqual(self.ask("/auth/dropbox", "-d", json.dumps({"code": code})),
+                         {"success": True})
+        self.assertTrue(self.ask("/auth/dropbox")["authorized"])
         self.assertIn("name", self.ask("/sessions", "-d", '{"producer": "ao"}'))
 
     def test_sessions_and_executions(self):

@@ -1,4 +1,4 @@
-#!/ usr / bin / env python3
+#!/usr/bin/env python3
 """Resource providers against what is not ours: an S3 server from npm (s3rver, installed
 into a directory of this test), and a host with a public address (a network namespace).
 s3rver reads signatures of version 4 but does not compute them; tests/support/s3_server.cc

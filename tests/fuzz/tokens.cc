@@ -28,8 +28,10 @@ void one_input(std::string_view input) {
   const Result<server::Claims> claims = server::read_jwt(token, kKey, kNow);
   if (!claims) return;
   check(claims->expires > kNow);
-  const Result<server::Claims> again =
-      server::read_jwt(server::write_jwt(*claims, kKey), kKey, kNow);
+  const std::string rewritten = server::write_jwt(*claims, kKey);
+  // The same claims may take more bytes than they came in: what JSON escapes grows.
+  if (rewritten.size() > server::kMaxTokenBytes) return;
+  const Result<server::Claims> again = server::read_jwt(rewritten, kKey, kNow);
   check(again.ok() && again->user == claims->user && again->expires == claims->expires);
 }
 

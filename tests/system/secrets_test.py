@@ -71,7 +71,13 @@ class SecretsTest(WebSocketTest):
             "admins": ["root"],
             "privateKey": self.birds.new("privateKey"),
             "clusterSecret": self.birds.new("clusterSecret"),
-            "dropbox": {"apiSecret": self.birds.new("dropbox.apiSecret")}}))
+            "dropbox": {"apiKey": "key", "apiSecret": self.birds.new("dropbox.apiSecret"),
+                        "tokenUrl": "http://127.0.0.1:1/token"},
+            "googledrive": {"clientId": "id", "redirectUri": "http://127.0.0.1:1/done",
+                            "clientSecret": self.birds.new("googledrive.clientSecret"),
+                            "tokenUrl": "http://127.0.0.1:1/token"},
+            "s3": {"endpoint": "http://127.0.0.1:1", "bucket": "our-scenes",
+                   "accessKey": "id", "secretKey": self.birds.new("s3.secretKey")}}))
         server = self.server("--config", config, "--log-level", "debug", "--ping-period", "0.2",
                              **more)
         self.tokens = {}
@@ -104,6 +110,7 @@ class SecretsTest(WebSocketTest):
                 ("GET", f"/nothing?token={shown}", None, {}),
                 ("POST", f"/info?token={shown}", "{}", mine),
                 ("POST", "/auth/dropbox", {"code": code}, mine),
+                ("POST", "/auth/googledrive", {"code": code, "state": code}, mine),
                 ("POST", "/auth/nothing", {"code": code}, mine),
                 ("POST", "/sessions", {"producer": "ao", "resources": [
                     {"type": "dropbox", "id": "x", "dst": "a.obj", "accessToken": access}]}, mine),

@@ -253,6 +253,38 @@ TEST_CASE("the library's options") {
   CHECK_FALSE(master_options(start.config, "/bin/server", {}).ok());
 }
 
+TEST_CASE("what providers are told") {
+  Start start;
+  start.write(R"({
+    "http": {"allowPrivate": true},
+    "dropbox": {"apiKey": "k", "apiSecret": "dropbox-s", "redirectUri": "https://f/done"},
+    "googledrive": {"clientId": "c", "clientSecret": "google-s", "redirectUri": "https://f/done"},
+    "s3": {"endpoint": "https://s3", "bucket": "our-b", "accessKey": "a", "secretKey": "s3-s", "pathStyle": false},
+    "file": {"roots": ["/scenes", "/more"]},
+    "privateKey": "the private key", "authorizeTimeout": 60, "maxResourceBytes": 7})");
+  REQUIRE(start.load() == "");
+  const MasterOptions options = master_options(start.config, "/bin/server", {}).value();
+  CHECK(options.private_key == "the private key");
+  CHECK(options.authorize_timeout == std::chrono::seconds(60));
+  const providers::ProviderOptions& told = options.providers;
+  CHECK(told.limits.max_bytes == 7);
+  CHECK(told.http.allow_private);
+  CHECK(told.dropbox.api_secret == "dropbox-s");
+  CHECK(told.dropbox.redirect_uri == "https://f/done");
+  CHECK(told.googledrive.client_id == "c");
+  CHECK(told.s3.bucket == "our-b");
+  CHECK_FALSE(told.s3.path_style);
+  CHECK(told.file.roots == std::vector<std::filesystem::path>{"/scenes", "/more"});
+  start.config.providers.googledrive.redirect_uri.clear();
+  CHECK(master_options(start.config, "/bin/server", {})
+            .error()
+            .message.find("googledrive.redirectUri") != std::string::npos);
+  // Who looks at what is in force sees none of the secrets.
+  for (const char* const secret : {"dropbox-s", "google-s", "s3-s", "the private key"}) {
+    CHECK(start.loaded.in_force.find(secret) == std::string::npos);
+  }
+}
+
 TEST_CASE("defaults are the library's") {
   const Limits from_config = limits(MasterConfig{});
   const Limits library;

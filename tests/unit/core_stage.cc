@@ -137,6 +137,9 @@ bool Stage::client(const Words& words) {
     create_execution(words);
   } else if (verb == "cancel") {
     step(CancelExecution{RequestId{++requests_}, words.execution(1), words.quoted});
+  } else if (verb == "token") {
+    step(KeepToken{RequestId{++requests_}, words.word(1), words.word(2),
+                   words.named_or("sealed", ""), words.named_or("instead_of", "")});
   } else {
     return false;
   }

@@ -12,6 +12,7 @@
 //     session NAME bytes=100 owner=USER    delete s1
 //     execution s1 parallel=5 name=NAME update={..} base=0 seed=1 priority=0
 //     cancel e1 "why"
+//     token ann dropbox sealed=TEXT instead_of=TEXT
 //     plan                           the queue scheduler plans, the core commits
 //     place e1 produce w1 x2         one placement, as any scheduler might propose
 //     place e1 reduce 16 w1

@@ -70,6 +70,8 @@ std::vector<core::Record> samples() {
   records.push_back(ended);
   records.push_back(core::SessionDeleted{SessionId{3}});
   records.push_back(core::MemberRemoved{"local-1"});
+  records.push_back(core::TokenKept{"ann", "dropbox", "c2VhbGVk-_"});
+  records.push_back(core::TokenKept{"", "googledrive", ""});
   return records;
 }
 
@@ -160,6 +162,8 @@ TEST_CASE("a text that is not exactly a record is refused, with the reason") {
   CHECK(reason(R"({"type":"memberAdded","name":{"a":1}})") == "name: an object is no value of it");
   CHECK(reason(R"({"type":"memberLost","name":"a"})") ==
         "type: it must be one of its words, not memberLost");
+  CHECK(reason(R"({"type":"tokenKept","user":"a","provider":"b","sealed":")" +
+               std::string(core::kMaxSealedBytes + 1, 's') + R"("})") == "sealed: it is too long");
   CHECK(reason(R"({"type":"sessionDeleted","session":0})") ==
         "session: it must be an integer from 1 to 18446744073709551615");
   CHECK(reason(R"({"type":"sessionDeleted","session":-1})").starts_with("session: it must be"));

@@ -139,6 +139,28 @@ TEST_CASE("check and dump tell what is there, and change nothing") {
   CHECK(files(path) == before);
 }
 
+TEST_CASE("a dump shows that tokens are sealed, and no more") {
+  testing::TemporaryDirectory directory;
+  {
+    Heard heard;
+    auto journal = Journal::open(heard.options(directory.path()));
+    REQUIRE(journal.ok());
+    REQUIRE((*journal)->replay([](core::Record&&) {}).ok());
+    (*journal)->start();
+    (*journal)->append(std::vector<core::Record>{core::TokenKept{"ann", "dropbox", "c2VjcmV0"},
+                                                 core::TokenKept{"bob", "dropbox", ""}});
+  }
+  const std::string ann =
+      R"x({"type":"tokenKept","user":"ann","provider":"dropbox","sealed":"(sealed)"})x";
+  const std::string bob = R"({"type":"tokenKept","user":"bob","provider":"dropbox","sealed":""})";
+  CHECK(tell({"dump", directory.path()}).out == ann + "\n" + bob + "\n");
+  alter(directory.path(), "UPDATE records SET chain = x'00' WHERE seq = 1");
+  const Told checked = tell({"check", directory.path()});
+  CHECK(has(checked.out, "ann had authorised dropbox\n"));
+  CHECK(has(checked.out, "bob had ceased to authorise dropbox\n"));
+  CHECK_FALSE(has(checked.out, "c2VjcmV0"));
+}
+
 TEST_CASE("arguments and directories that are wrong") {
   testing::TemporaryDirectory directory;
   CHECK(tell({"--help"}).code == 0);

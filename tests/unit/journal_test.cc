@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -248,7 +249,9 @@ TEST_CASE("snapshots keep what is alive, and replace what is not") {
     const Opened opened = reopen(options);
     opened.journal->start();
     opened.journal->append(std::vector<core::Record>{
-        restarted(1), core::MemberAdded{"a"}, core::MemberAdded{"b"}, core::MemberRemoved{"a"}});
+        restarted(1), core::MemberAdded{"a"}, core::MemberAdded{"b"}, core::MemberRemoved{"a"},
+        core::TokenKept{"ann", "dropbox", "one"}, core::TokenKept{"bob", "dropbox", "x"},
+        core::TokenKept{"ann", "dropbox", "two"}, core::TokenKept{"bob", "dropbox", ""}});
     live_a_while(*opened.journal, heard, 1, 200);
     CHECK(heard.wait_for_infos(1));
     live_a_while(*opened.journal, heard, 201, 200);
@@ -257,7 +260,7 @@ TEST_CASE("snapshots keep what is alive, and replace what is not") {
   CHECK(heard.warnings().empty());
   const Opened again = reopen(options);
   CHECK(again.found.incarnation == 1);
-  CHECK(again.found.seq == 4 + 40 * (9 * 4 + 3));
+  CHECK(again.found.seq == 8 + 40 * (9 * 4 + 3));
   CHECK(again.found.records < again.found.seq);
   // Exactly the sessions that were not deleted, with their executions, in order.
   std::vector<std::string> wanted;
@@ -275,6 +278,10 @@ TEST_CASE("snapshots keep what is alive, and replace what is not") {
   CHECK(std::count_if(again.records.begin(), again.records.end(), [](const std::string& record) {
           return record.starts_with(R"({"type":"member)");
         }) == 1);
+  std::vector<std::string> tokens;
+  std::copy_if(again.records.begin(), again.records.end(), std::back_inserter(tokens),
+               [](const std::string& record) { return record.starts_with(R"({"type":"token)"); });
+  CHECK(tokens == texts({core::TokenKept{"ann", "dropbox", "two"}}));
   // One snapshot file, and nothing unfinished.
   int snapshots = 0;
   for (const std::string& name : names(directory.path())) {
@@ -367,13 +374,13 @@ TEST_CASE("another database, and one of a newer version, are refused") {
   Heard heard;
   make_small(directory.path());
   SUBCASE("newer") {
-    alter(directory.path(), "PRAGMA user_version = 2");
+    alter(directory.path(), "PRAGMA user_version = 3");
     auto opened = Journal::open(heard.options(directory.path()));
     REQUIRE_FALSE(opened.ok());
     CHECK(opened.error().code == ErrorCode::kConflict);
     CHECK(opened.error().message ==
-          "the journal was written by a newer version of Francine (its format is 2, this one "
-          "knows formats up to 1); use that version");
+          "the journal was written by a newer version of Francine (its format is 3, this one "
+          "knows formats up to 2); use that version");
   }
   SUBCASE("another") {
     alter(directory.path(), "PRAGMA application_id = 7");

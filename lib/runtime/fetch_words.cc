@@ -1,0 +1,74 @@
+#include "runtime/fetch_words.h"
+
+#include <rapidjson/document.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "base/crypto.h"
+#include "runtime/spec_words.h"
+
+namespace francine::runtime {
+namespace {
+
+using net::JsonWriter;
+using Json = rapidjson::Value;
+
+constexpr std::size_t kMaxProviders = 16;
+constexpr std::size_t kMaxName = 256;
+constexpr std::size_t kMaxText = 64 << 10;
+
+}  // namespace
+
+void write_access(JsonWriter& json, const std::vector<core::ProviderAccess>& access) {
+  json.begin_array();
+  for (const core::ProviderAccess& each : access) {
+    json.begin_object().member("provider", each.provider).member("options", each.options);
+    json.member("key", each.key).member("secret", each.secret).end_object();
+  }
+  json.end_array();
+}
+
+std::vector<core::ProviderAccess> read_access(ParamsReader& in, std::optional<Error>& error) {
+  std::vector<core::ProviderAccess> access;
+  for (const Json& value : in.list("access", kMaxProviders)) {
+    ParamsReader each(value);
+    core::ProviderAccess& made = access.emplace_back();
+    made.provider = each.text("provider", kMaxName);
+    made.options = each.text("options", kMaxText);
+    made.key = each.text("key", kMaxText);
+    made.secret = each.text("secret", kMaxText);
+    if (each.error() && !error) error = each.error();
+  }
+  return access;
+}
+
+void write_fetched(JsonWriter& json, const core::FetchedFiles& fetched) {
+  json.begin_object().member("session", static_cast<std::uint64_t>(fetched.session));
+  json.key("files").begin_array();
+  for (const core::FetchedFile& file : fetched.files) {
+    json.begin_array().value(file.sha256).value(file.size_bytes).end_array();
+  }
+  json.end_array().end_object();
+}
+
+Result<core::FetchedFiles> read_fetched(const Json& params) {
+  ParamsReader in(params);
+  core::FetchedFiles fetched;
+  fetched.session = SessionId{in.uint("session")};
+  const auto values = in.list("files", kMaxResources);
+  fetched.files.reserve(values.size());
+  for (const Json& value : values) {
+    const auto parts = in.list("files", &value, 2, 2);
+    if (parts.empty()) break;
+    core::FetchedFile& file = fetched.files.emplace_back();
+    file.sha256 = in.text("files", &parts[0], kMaxName);
+    file.size_bytes = in.uint("files", &parts[1]);
+    if (!base::is_sha256_hex(file.sha256)) in.fail("files", "has what is not a SHA-256");
+  }
+  if (in.error()) return *in.error();
+  return fetched;
+}
+
+}  // namespace francine::runtime

@@ -1,0 +1,35 @@
+// What a scout is given and what it tells (core/supply.cc), as JSON: for
+// worker_protocol.cc.
+//
+// Thread safety: functions from any thread.
+
+#ifndef FRANCINE_RUNTIME_FETCH_WORDS_H
+#define FRANCINE_RUNTIME_FETCH_WORDS_H
+
+#include <rapidjson/fwd.h>
+
+#include <optional>
+#include <vector>
+
+#include <francine/result.h>
+
+#include "core/task.h"
+#include "net/json_writer.h"
+#include "runtime/params_reader.h"
+
+namespace francine::runtime {
+
+/// One JSON value: an array of objects.
+void write_access(net::JsonWriter& json, const std::vector<core::ProviderAccess>& access);
+/// The member `access`; the first thing that is wrong is put into `error`, unless there is
+/// one.
+std::vector<core::ProviderAccess> read_access(ParamsReader& in, std::optional<Error>& error);
+
+/// One JSON value: the object of the message `fetched`.
+void write_fetched(net::JsonWriter& json, const core::FetchedFiles& fetched);
+/// kInvalidArgument says what is wrong.
+Result<core::FetchedFiles> read_fetched(const rapidjson::Value& params);
+
+}  // namespace francine::runtime
+
+#endif  // FRANCINE_RUNTIME_FETCH_WORDS_H

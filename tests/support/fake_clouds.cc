@@ -1,0 +1,69 @@
+// FakeDropbox and FakeGoogleDrive for tests in other languages (fake_clouds.py). The first
+// line of its output tells their URLs; then each line of its input is a command:
+//
+//     agree dropbox URL        what a user does who opens the URL: "CODE STATE", or "! WHY"
+//     put dropbox PATH TEXT    makes a file: its revision, or its id at googledrive
+//     withdraw dropbox         all that users agreed to so far
+//     expire dropbox           all access tokens given so far
+//     counts dropbox           "EXCHANGES REFRESHES CONTENT-REQUESTS"
+//
+// Each is answered by one line. It ends with its input.
+
+#include <iostream>
+#include <sstream>
+#include <string>
+
+#include <francine/testing/fake_dropbox.h>
+#include <francine/testing/fake_google_drive.h>
+
+namespace {
+
+using namespace francine::testing;
+
+struct Clouds {
+  FakeDropbox dropbox;
+  FakeGoogleDrive drive;
+
+  std::string command(const std::string& line) {
+    std::istringstream words(line);
+    std::string verb;
+    std::string name;
+    std::string first;
+    std::string second;
+    words >> verb >> name >> first >> second;
+    FakeCloud& cloud = name == "dropbox" ? static_cast<FakeCloud&>(dropbox) : drive;
+    if (verb == "agree") {
+      const Agreement agreed = cloud.agree(first);
+      return agreed.error.empty() ? agreed.code + " " + agreed.state : "! " + agreed.error;
+    }
+    if (verb == "put") {
+      return name == "dropbox" ? dropbox.put(first, second) : drive.add(first, second);
+    }
+    if (verb == "counts") {
+      const CloudCounts counts = cloud.counts();
+      return std::to_string(counts.exchanges) + " " + std::to_string(counts.refreshes) + " " +
+             std::to_string(counts.content_requests);
+    }
+    if (verb == "withdraw") {
+      cloud.withdraw();
+    } else if (verb == "expire") {
+      cloud.expire_access_tokens();
+    } else {
+      return "! no such command";
+    }
+    return "done";
+  }
+};
+
+}  // namespace
+
+int main() {
+  Clouds clouds;
+  std::cout << clouds.dropbox.url() << ' ' << clouds.dropbox.authorize_url() << ' '
+            << clouds.dropbox.token_url() << ' ' << clouds.drive.url() << ' '
+            << clouds.drive.authorize_url() << ' ' << clouds.drive.token_url() << std::endl;
+  for (std::string line; std::getline(std::cin, line);) {
+    std::cout << clouds.command(line) << std::endl;
+  }
+  return 0;
+}
