@@ -2,10 +2,9 @@
 // line of its output tells their URLs; then each line of its input is a command:
 //
 //     agree dropbox URL        what a user does who opens the URL: "CODE STATE", or "! WHY"
-//     put dropbox PATH TEXT    makes a file: its revision, or its id at googledrive
-//     withdraw dropbox         all that users agreed to so far
-//     expire dropbox           all access tokens given so far
-//     counts dropbox           "EXCHANGES REFRESHES CONTENT-REQUESTS"
+//     put dropbox PATH CONTENT makes a file of this base64url: its revision, or its id at
+//     googledrive withdraw dropbox         all that users agreed to so far expire dropbox all
+//     access tokens given so far counts dropbox           "EXCHANGES REFRESHES CONTENT-REQUESTS"
 //
 // Each is answered by one line. It ends with its input.
 
@@ -15,6 +14,8 @@
 
 #include <francine/testing/fake_dropbox.h>
 #include <francine/testing/fake_google_drive.h>
+
+#include "base/base64.h"
 
 namespace {
 
@@ -37,7 +38,9 @@ struct Clouds {
       return agreed.error.empty() ? agreed.code + " " + agreed.state : "! " + agreed.error;
     }
     if (verb == "put") {
-      return name == "dropbox" ? dropbox.put(first, second) : drive.add(first, second);
+      const auto content = francine::base::from_base64url(second);
+      if (!content) return "! the content is no base64url";
+      return name == "dropbox" ? dropbox.put(first, *content) : drive.add(first, *content);
     }
     if (verb == "counts") {
       const CloudCounts counts = cloud.counts();

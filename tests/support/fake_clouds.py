@@ -1,6 +1,7 @@
 """FakeDropbox and FakeGoogleDrive from outside: a program (fake_clouds.cc) that runs them,
 and does what users and the services' own people do."""
 
+import base64
 import os
 import subprocess
 
@@ -26,6 +27,11 @@ class FakeClouds:
         answer = self.process.stdout.readline().rstrip("\n")
         assert not answer.startswith("! "), answer
         return answer
+
+    def put(self, provider, name, content):
+        """Makes a file; its revision, or its id at googledrive."""
+        return self.ask("put", provider, name,
+                        base64.urlsafe_b64encode(content).decode().rstrip("="))
 
     def agree(self, provider, url):
         """The code and the state that a user brings back."""

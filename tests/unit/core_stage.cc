@@ -128,7 +128,11 @@ bool Stage::client(const Words& words) {
     spec->producer = "ao";
     spec->owner = words.named_or("owner", "");
     if (words.named.count("bytes") != 0) {
-      spec->resources.push_back({"upload", "", "model.obj", "", words.number_or("bytes", 0)});
+      spec->resources.push_back(
+          {"upload", "", "model.obj", std::string(64, 'a'), words.number_or("bytes", 0)});
+    }
+    if (words.named.count("from") != 0) {
+      spec->resources.push_back({words.named.at("from"), "{}", "hall.obj", "", 0});
     }
     step(CreateSession{RequestId{++requests_}, spec});
   } else if (verb == "delete") {
@@ -189,13 +193,9 @@ bool Stage::worker(const Words& words) {
     do plan();
     while (finish_all(words) > 0);
   } else if (verb == "fail") {
-    step(
-        WorkerFailed{words.worker(1),
-                     {words.task(2),
-                      {},
-                      words.plain.size() > 3 ? ErrorCode::kResourceExhausted : ErrorCode::kInternal,
-                      words.quoted,
-                      words.ids<TaskId>("missing", 't')}});
+    fail(words);
+  } else if (verb == "fetched") {
+    fetched(words);
   } else {
     return false;
   }
@@ -341,6 +341,23 @@ void Stage::place(const Words& words) {
     placement.worker = words.worker(4);
   }
   step(PlanProposed{{placement}});
+}
+
+void Stage::fail(const Words& words) {
+  ErrorCode code = ErrorCode::kInternal;
+  if (words.plain.size() > 3) {
+    code = words.word(3) == "not-found" ? ErrorCode::kNotFound : ErrorCode::kResourceExhausted;
+  }
+  step(WorkerFailed{words.worker(1),
+                    {words.task(2), {}, code, words.quoted, words.ids<TaskId>("missing", 't')}});
+}
+
+void Stage::fetched(const Words& words) {
+  FetchedFiles fetched{words.session(2), {}};
+  for (const char digit : words.word(3)) {
+    fetched.files.push_back({std::string(64, digit), words.number_or("bytes", 100)});
+  }
+  step(WorkerFetched{words.worker(1), std::move(fetched)});
 }
 
 void Stage::finish(WorkerId worker, TaskId task, const Words& words) {

@@ -9,7 +9,8 @@
 //     back NAME without=t1,t2 cluster=NAME
 //                                    it joins again and reports what it was given and
 //                                    keeps, but for these tasks
-//     session NAME bytes=100 owner=USER    delete s1
+//     session NAME bytes=100 from=http owner=USER    delete s1
+//                                    with a file that was uploaded, and one of a provider
 //     execution s1 parallel=5 name=NAME update={..} base=0 seed=1 priority=0
 //     cancel e1 "why"
 //     token ann dropbox sealed=TEXT instead_of=TEXT
@@ -19,6 +20,8 @@
 //     finish w1 t3 bytes=100 took=2s looks=0.5
 //                                    the mean of all its tiles
 //     fail w1 t4 "why" missing=t1,t2 full
+//     fail w1 t4 "why" not-found
+//     fetched w1 s1 bc bytes=100     the digits of each file's SHA-256 are all b, all c
 //     finish-all took=2s looks=0.5   every task that runs, in the order of workers
 //     work                           plan and finish-all until nothing is placed
 //     stored e1 [t3]                 lost e1 "why" [t3]
@@ -80,6 +83,8 @@ class Stage {
   void place(const Words& words);
   void plan();
   void finish(WorkerId worker, TaskId task, const Words& words);
+  void fail(const Words& words);
+  void fetched(const Words& words);
   std::size_t finish_all(const Words& words);
   void live(Timestamp duration);
   void settle(const Words& words, bool stored);

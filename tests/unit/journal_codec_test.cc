@@ -72,6 +72,10 @@ std::vector<core::Record> samples() {
   records.push_back(core::MemberRemoved{"local-1"});
   records.push_back(core::TokenKept{"ann", "dropbox", "c2VhbGVk-_"});
   records.push_back(core::TokenKept{"", "googledrive", ""});
+  records.push_back(core::ResourcesKnown{
+      SessionId{3},
+      {{"http", R"({"url":"https://example.com/hall.obj"})", "hall.obj", std::string(64, 'c'), 99}},
+      {}});
   return records;
 }
 

@@ -226,7 +226,9 @@ TEST_CASE("the wire format is what docs/worker-protocol.md shows") {
           R"(","bytes":12345678901}]},)"
           R"("executionSpec":{"parallel":65536,"seed":9223372036854775809,"size":[1920,1080],)"
           R"("settings":"{\"camera\":{\"eye\":[0,0.1,-1e-7]},\"text\":\"a\\nb\"}"}}})");
+  const auto session = run.session;
   run = make_run(8, {2, 3}, 4);
+  run.session = session;
   run.session_id = SessionId{3};
   run.execution_id = ExecutionId{9};
   CHECK(wire.encode(run) ==
@@ -236,6 +238,44 @@ TEST_CASE("the wire format is what docs/worker-protocol.md shows") {
   encode_worker_message(core::TaskFinished{TaskId{8}, {0, 1500, 20}, 1024, ""}, frame);
   CHECK(frame == R"({"jsonrpc":"2.0","method":"finish","params":{"task":8,"times":[0,1500,20],)"
                  R"("bytes":1024}})");
+}
+
+TEST_CASE("a scout is told what opens the doors, and tells what it fetched") {
+  Wire wire;
+  core::RunTask run = make_run(8, {2, 3}, 4);
+  auto session = std::make_shared<core::SessionSpec>(*run.session);
+  session->resources = {{"http", R"({"url":"http://h/a"})", "a.obj", "", 0},
+                        {"upload", "sha256:", "b.obj", std::string(64, 'b'), 5}};
+  run.session = session;
+  run.scout = true;
+  run.access = {{"http", R"({"maxBytes":1})", "key", "secret"}};
+  const auto back = std::get<core::RunTask>(wire.to_worker(run));
+  CHECK(back.scout);
+  REQUIRE(back.access.size() == 1);
+  CHECK(back.access[0].provider == "http");
+  CHECK(back.access[0].options == R"({"maxBytes":1})");
+  CHECK(back.access[0].key == "key");
+  CHECK(back.access[0].secret == "secret");
+  REQUIRE(back.session->resources.size() == 2);
+  CHECK(back.session->resources[0].type == "http");
+  CHECK(back.session->resources[0].id == R"({"url":"http://h/a"})");
+  CHECK(!back.session->resources[0].known());
+  CHECK(back.session->resources[1].type == core::kUploadType);
+
+  // What becomes known is described anew, and those who do not scout are given no keys.
+  auto known = std::make_shared<core::SessionSpec>(*session);
+  known->resources[0].sha256 = std::string(64, 'c');
+  run.session = known;
+  run.scout = false;
+  const auto later = std::get<core::RunTask>(wire.to_worker(run));
+  CHECK(later.session->resources[0].sha256 == std::string(64, 'c'));
+  CHECK(later.access.empty());
+  CHECK(!later.scout);
+
+  const core::FetchedFiles fetched{SessionId{3}, {{std::string(64, 'c'), 1U << 31U}}};
+  const auto fetched_back = std::get<core::FetchedFiles>(wire.to_master(fetched));
+  CHECK(fetched_back.session == fetched.session);
+  CHECK(fetched_back.files == fetched.files);
 }
 
 TEST_CASE("descriptions are sent once, and again when they may be forgotten") {
