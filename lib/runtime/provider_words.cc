@@ -104,8 +104,8 @@ std::string options_text(std::string_view provider, const providers::ProviderOpt
 Result<providers::ProviderOptions> read_options(std::string_view provider, std::string_view text) {
   rapidjson::Document document;
   document.Parse<rapidjson::kParseIterativeFlag>(text.data(), text.size());
-  if (document.HasParseError()) {
-    return Error{ErrorCode::kInvalidArgument, "the options of a provider are no JSON"};
+  if (document.HasParseError() || !document.IsObject()) {
+    return Error{ErrorCode::kInvalidArgument, "the options of a provider are no JSON object"};
   }
   ParamsReader in(document);
   providers::ProviderOptions options;

@@ -269,13 +269,11 @@ TEST_CASE("a scout is told what opens the doors, and tells what it fetched") {
   run.scout = false;
   const auto later = std::get<core::RunTask>(wire.to_worker(run));
   CHECK(later.session->resources[0].sha256 == std::string(64, 'c'));
-  CHECK(later.access.empty());
-  CHECK(!later.scout);
+  CHECK((later.access.empty() && !later.scout));
 
   const core::FetchedFiles fetched{SessionId{3}, {{std::string(64, 'c'), 1U << 31U}}};
   const auto fetched_back = std::get<core::FetchedFiles>(wire.to_master(fetched));
-  CHECK(fetched_back.session == fetched.session);
-  CHECK(fetched_back.files == fetched.files);
+  CHECK((fetched_back.session == fetched.session && fetched_back.files == fetched.files));
 }
 
 TEST_CASE("descriptions are sent once, and again when they may be forgotten") {
