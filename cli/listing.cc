@@ -54,8 +54,10 @@ Fields session_fields(const SessionInfo& info) {
                    {"state", info.running ? "running" : "idle"}};
   if (!info.owner.empty()) fields.emplace_back("user", info.owner);
   for (const ResourceRequest& resource : info.resources) {
-    fields.emplace_back("resource", resource.dst + " (" + resource.type +
-                                        (resource.id.empty() ? "" : " " + resource.id) + ")");
+    std::string from = resource.type;
+    if (!resource.id.empty()) from += " " + resource.id;
+    for (const auto& [name, value] : resource.fields) from += " " + value;
+    fields.emplace_back("resource", resource.dst + " (" + from + ")");
   }
   for (const std::string& update : info.updates) fields.emplace_back("update", update);
   for (const std::string& name : info.execution_names) fields.emplace_back("execution", name);

@@ -26,6 +26,9 @@
 
 namespace francine {
 
+/// What a provider is told of a resource: values by name.
+using ResourceFields = std::map<std::string, std::string, std::less<>>;
+
 /// An input file of a session.
 struct ResourceRequest {
   std::string type = "upload";  ///< the provider; "upload": put_resource() gave the id
@@ -34,7 +37,7 @@ struct ResourceRequest {
   /// 1,024 in all, without "..", NUL or backslash.
   std::string dst{};
   /// What another provider wants to be told, such as {"url": ...} (docs/resources.md).
-  std::map<std::string, std::string, std::less<>> fields{};
+  ResourceFields fields{};
 };
 
 inline constexpr std::size_t kMaxIdempotencyKey = 255;

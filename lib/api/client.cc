@@ -5,6 +5,7 @@
 
 #include "api/answers.h"
 #include "api/json.h"
+#include "api/requests.h"
 #include "net/json_writer.h"
 
 namespace francine::api {
@@ -126,8 +127,12 @@ Result<SessionInfo> session_of(const JsonValue& object, std::string_view text) {
       Reader one(element);
       ResourceRequest resource;
       one.text("type", resource.type);
-      one.text("id", resource.id);
       one.text("dst", resource.dst);
+      if (resource.type == "upload") {
+        one.text("id", resource.id);
+      } else {
+        resource.fields = resource_fields(element);
+      }
       Result<ResourceRequest> read = one.finish(std::move(resource));
       if (!read) return read.error();
       info.resources.push_back(*std::move(read));
@@ -233,7 +238,9 @@ std::string session_request_json(const SessionRequest& request) {
   json.begin_object().member("producer", request.producer);
   json.member("format", format_name(request.format)).key("resources").begin_array();
   for (const ResourceRequest& resource : request.resources) {
-    json.begin_object().member("type", resource.type).member("id", resource.id);
+    json.begin_object().member("type", resource.type);
+    if (!resource.id.empty()) json.member("id", resource.id);
+    for (const auto& [name, value] : resource.fields) json.member(name, value);
     json.member("dst", resource.dst).end_object();
   }
   json.end_array().end_object();

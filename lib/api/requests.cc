@@ -87,11 +87,7 @@ Result<ResourceRequest> resource_request(const JsonValue& value, const std::stri
     if (!id) return id.error();
     resource.id = *std::move(id);
   } else {
-    // What other providers need, they check themselves.
-    for (const JsonMember& member : value.members) {
-      if (member.name == "type" || member.name == "dst" || !member.value.is(Type::kString)) continue;
-      resource.fields.emplace(member.name, member.value.text);
-    }
+    resource.fields = resource_fields(value);  // which the provider checks itself
   }
   resource.type = *std::move(type);
   resource.dst = *std::move(dst);
@@ -99,6 +95,15 @@ Result<ResourceRequest> resource_request(const JsonValue& value, const std::stri
 }
 
 }  // namespace
+
+ResourceFields resource_fields(const JsonValue& resource) {
+  ResourceFields fields;
+  for (const JsonMember& member : resource.members) {
+    if (member.name == "type" || member.name == "dst") continue;
+    if (member.value.is(Type::kString)) fields.emplace(member.name, member.value.text);
+  }
+  return fields;
+}
 
 Result<Body> parse_body(std::string text, std::string_view what) {
   Result<JsonValue> parsed = parse_json(text, what);

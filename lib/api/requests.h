@@ -50,8 +50,13 @@ struct AuthorizationCode {
 };
 Result<AuthorizationCode> authorization_code(const Body& body);
 
+/// Of a resource that is no upload, what its provider wants to be told: the members that are
+/// strings, but `type` and `dst`.
+ResourceFields resource_fields(const JsonValue& resource);
+
 /// createSession: `producer` (required), `format` (png, jpg or exr; `reducer` is
-/// its old name; default png), `resources` (objects with `type`, `id` and `dst`),
+/// its old name; default png), `resources` (objects with `type`,
+/// `dst`, and `id` of an upload or else resource_fields()),
 /// `idempotencyKey` (1 to 255 bytes).
 /// The owner is left empty.
 Result<SessionRequest> session_request(const Body& body, const Limits& limits);

@@ -15,7 +15,8 @@ TEST_CASE("what the server writes of a session is read back") {
   info.name = "s1";
   info.producer = "ao";
   info.format = Format::kExr;
-  info.resources = {{"upload", "sha256:00", "model.obj"}};
+  info.resources = {{"upload", "sha256:00", "model.obj"},
+                    {"googledrive", "", "hall.obj", {{"id", "1a"}, {"driveId", "0b"}}}};
   info.updates = {R"({"width":2,"a":[1,{"b":"}"}]})", "{}"};
   info.execution_names = {"e1", "e2"};
   info.cached_workers = {"w\"1"};
@@ -26,7 +27,9 @@ TEST_CASE("what the server writes of a session is read back") {
   CHECK(read->name == "s1");
   CHECK(read->producer == "ao");
   CHECK(read->format == Format::kExr);
-  REQUIRE(read->resources.size() == 1);
+  REQUIRE(read->resources.size() == 2);
+  CHECK(read->resources[1].fields == info.resources[1].fields);
+  CHECK(read->resources[1].id.empty());
   CHECK(read->resources[0].id == "sha256:00");
   CHECK(read->resources[0].dst == "model.obj");
   CHECK(read->updates == info.updates);
