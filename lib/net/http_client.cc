@@ -317,7 +317,7 @@ class HttpClient::Impl {
       return Error{ErrorCode::kCancelled, "The transfer with " + endpoint + " was cancelled."};
     }
     if (transfer.refused_inside && code == CURLE_COULDNT_CONNECT) {
-      return Error{ErrorCode::kForbidden, endpoint + " is an address inside, which is refused."};
+      return Error{ErrorCode::kForbidden, endpoint + " is an address inside, which is refused"};
     }
     const bool wrong = code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
     std::string why = ::curl_easy_strerror(code);
