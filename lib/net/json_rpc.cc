@@ -22,6 +22,10 @@ using Parser = rapidjson::GenericReader<rapidjson::UTF8<>, rapidjson::UTF8<>>;
 
 constexpr std::size_t kPoolBytes = 64 << 10;
 constexpr std::size_t kMaxKeptText = 1 << 20;
+/// The parser ends at a NUL, but takes as many bytes as the first of a character announces
+/// (up to three more) before it looks whether they belong to it.
+constexpr std::size_t kPadding = 4;
+
 constexpr unsigned kParseFlags = rapidjson::kParseInsituFlag | rapidjson::kParseIterativeFlag |
                                  rapidjson::kParseValidateEncodingFlag;
 
@@ -145,7 +149,7 @@ struct JsonRpcReader::Impl {
   Pool values{value_memory.data(), value_memory.size()};
   Pool stack{stack_memory.data(), stack_memory.size()};
   Parser parser;
-  std::vector<char> text;  ///< the frame, NUL-terminated; parsed in place
+  std::vector<char> text;  ///< the frame and kPadding NULs; parsed in place
 
   Result<void> parse(std::string_view frame, Document& document);
 };
@@ -158,7 +162,7 @@ JsonRpcReader& JsonRpcReader::operator=(JsonRpcReader&&) noexcept = default;
 Result<void> JsonRpcReader::Impl::parse(std::string_view frame, Document& document) {
   if (text.capacity() > kMaxKeptText && frame.size() < kMaxKeptText) std::vector<char>().swap(text);
   text.assign(frame.begin(), frame.end());
-  text.push_back('\0');
+  text.insert(text.end(), kPadding, '\0');
   rapidjson::InsituStringStream stream(text.data());
   rapidjson::ParseResult parsed;
   std::string refusal;
