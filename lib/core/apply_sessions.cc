@@ -30,6 +30,12 @@ void settle(State& state, Session& session, WorkerId worker) {
 
 }  // namespace
 
+bool is_known(const Session& session) {
+  const std::vector<Resource>& resources = session.spec->resources;
+  return std::all_of(resources.begin(), resources.end(),
+                     [](const Resource& resource) { return resource.known(); });
+}
+
 Owner* owner_of(State& state, const Session& session) {
   const std::string& name = session.spec->owner;
   return name.empty() ? nullptr : &state.owners[name];
@@ -69,10 +75,8 @@ void carry_out(State& state, const SessionCreated& record) {
   Session session;
   session.spec = record.spec;
   session.settings = std::make_shared<const std::string>("{}");
-  const std::vector<Resource>& resources = record.spec->resources;
-  session.resource_bytes = bytes_of(resources);
-  session.provided = !std::all_of(resources.begin(), resources.end(),
-                                  [](const Resource& resource) { return resource.known(); });
+  session.resource_bytes = bytes_of(record.spec->resources);
+  session.provided = !is_known(session);
   if (Owner* owner = owner_of(state, session)) ++owner->sessions;
   state.session_names.emplace(record.spec->name, record.session);
   state.sessions.emplace(record.session, std::move(session));

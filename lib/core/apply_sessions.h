@@ -14,6 +14,9 @@ void carry_out(State& state, const TokenKept& record);
 void carry_out(State& state, const ResourcesKnown& record);
 void carry_out(State& state, const ResourcesSettled& record);
 
+/// Whether what is in all of the session's files is known.
+bool is_known(const Session& session);
+
 /// What is counted for the session's owner; nullptr for the owner "".
 Owner* owner_of(State& state, const Session& session);
 

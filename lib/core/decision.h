@@ -15,8 +15,6 @@ namespace francine::core {
 
 /// "rendering shares 4 to 7".
 std::string describe(const Task& task);
-/// Whether what is in all of the session's files is known.
-bool is_known(const Session& session);
 /// What a worker says of times, no longer than a task can take.
 TaskTimes bounded(const TaskTimes& times);
 

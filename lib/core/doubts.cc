@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/apply_sessions.h"
 #include "core/decision.h"
 
 namespace francine::core {

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 
+#include "core/apply_sessions.h"
 #include "core/decision.h"
 
 namespace francine::core {
@@ -31,12 +32,6 @@ const Resource* find_other(const std::vector<Resource>& resources,
 }
 
 }  // namespace
-
-bool is_known(const Session& session) {
-  const std::vector<Resource>& resources = session.spec->resources;
-  return std::all_of(resources.begin(), resources.end(),
-                     [](const Resource& resource) { return resource.known(); });
-}
 
 bool Decision::awaits_scout(const Execution& execution) const {
   if (!execution.provided) return false;

@@ -17,6 +17,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -141,21 +142,20 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   void settle(core::Answer answer);
   Result<void> check_resources(const SessionRequest& request, core::SessionSpec& spec) const;
   Result<void> check_files(const Producer& producer, const core::SessionSpec& spec) const;
+  Result<std::shared_ptr<core::ExecutionSpec>> make_spec(const runtime::SessionRecord& session,
+                                                         const ExecutionRequest& request,
+                                                         const std::string& settings) const;
 
   // master_providers.cc
   /// What is recorded of it; with what is in it if only the master can reach the provider.
+  /// `authorized`: the providers of which it is known that the owner has authorised them.
   Result<core::Resource> provided_resource(const ResourceRequest& resource,
-                                           const std::string& owner,
-                                           const std::string& field) const;
+                                           const std::string& owner, const std::string& field,
+                                           std::set<std::string>& authorized) const;
   /// Sends the task with what it may use of providers; without, it fails.
   void send_to_scout(core::RunOn action);
   Result<std::vector<core::ProviderAccess>> access_for(const core::SessionSpec& session,
                                                        const std::stop_token& stop) const;
-
-  // master_requests.cc
-  Result<std::shared_ptr<core::ExecutionSpec>> make_spec(const runtime::SessionRecord& session,
-                                                         const ExecutionRequest& request,
-                                                         const std::string& settings) const;
 
   // master_authorizations.cc
   void make_authorizations();

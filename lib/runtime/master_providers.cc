@@ -2,18 +2,19 @@
 // those workers that fetch them.
 
 #include <set>
-#include <span>
 #include <string>
 #include <utility>
 
 #include "runtime/master_impl.h"
+#include "runtime/provided_files.h"
 #include "runtime/provider_words.h"
 
 namespace francine {
 
 Result<core::Resource> Master::Impl::provided_resource(const ResourceRequest& resource,
                                                        const std::string& owner,
-                                                       const std::string& field) const {
+                                                       const std::string& field,
+                                                       std::set<std::string>& authorized) const {
   if (auto good = providers_->check(resource.type, resource.fields, field); !good) {
     return good.error();
   }
@@ -24,23 +25,16 @@ Result<core::Resource> Master::Impl::provided_resource(const ResourceRequest& re
     if (given != resource.fields.end()) fields.insert(*given);
   }
   core::Resource made{resource.type, runtime::fields_text(fields), resource.dst, {}, 0};
-  if (description.oauth) {
+  providers::ResourceProvider& provider = **providers_->find(resource.type, field);
+  if (description.oauth && authorized.count(resource.type) == 0) {
     auto status = authorizations_->status(owner, resource.type);
     if (!status) return status.error();
-    if (!status->authorized)
-      return (*providers_->find(resource.type, field))->oauth()->unauthorized();
+    if (!status->authorized) return provider.oauth()->unauthorized();
+    authorized.insert(resource.type);
   }
   if (!description.master_only) return made;
-  auto provider = providers_->find(resource.type, field + ".type");
-  auto writer = resources_->begin();
+  auto writer = runtime::fetch_into(*resources_, provider, {.fields = std::move(fields)}, {});
   if (!writer) return writer.error();
-  auto fetched = (*provider)->fetch(
-      {.fields = std::move(fields)},
-      [&](std::span<const std::uint8_t> piece) {
-        return writer->write({reinterpret_cast<const char*>(piece.data()), piece.size()});
-      },
-      {});
-  if (!fetched) return fetched.error();
   auto stored = writer->finish();
   if (!stored) return stored.error();
   made.sha256 = std::move(stored->sha256);

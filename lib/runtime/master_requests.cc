@@ -2,6 +2,8 @@
 // the core. Nothing is recorded of a request that is refused.
 
 #include <algorithm>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "base/crypto.h"
@@ -83,12 +85,13 @@ Result<void> Master::Impl::check_resources(const SessionRequest& request,
                    std::to_string(request.resources.size()));
   }
   std::vector<std::string> dsts;
+  std::set<std::string> authorized;
   for (std::size_t i = 0; i < request.resources.size(); ++i) {
     const ResourceRequest& resource = request.resources[i];
     const std::string field = "resources[" + std::to_string(i) + "]";
     dsts.push_back(resource.dst);
     if (resource.type != core::kUploadType) {
-      auto provided = provided_resource(resource, request.owner, field);
+      auto provided = provided_resource(resource, request.owner, field, authorized);
       if (!provided) return provided.error();
       spec.resources.push_back(*std::move(provided));
       continue;

@@ -26,10 +26,6 @@ using providers::ResourceProvider;
 /// Enough to hide what each request of a small file takes; few enough for any provider.
 constexpr std::size_t kAtOnce = 8;
 
-std::string_view text_of(std::span<const std::uint8_t> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
 /// A provider as the master let this worker use it.
 struct Door {
   std::unique_ptr<ResourceProvider> provider;
@@ -63,15 +59,11 @@ Result<resources::StoredFile> fetch(const core::Resource& resource, const Doors&
   }
   auto fields = read_fields(resource.id);
   if (!fields.ok()) return fields.error();
-  auto writer = store.begin();
-  if (!writer.ok()) return writer.error();
   providers::FetchRequest request;
   request.fields = std::move(*fields);
   request.credentials = door->second.credentials;
-  auto fetched = door->second.provider->fetch(
-      request, [&](std::span<const std::uint8_t> piece) { return writer->write(text_of(piece)); },
-      stop);
-  if (!fetched.ok()) return fetched.error();
+  auto writer = fetch_into(store, *door->second.provider, request, stop);
+  if (!writer.ok()) return writer.error();
   auto stored = writer->finish(resource.sha256);
   if (!stored.ok() && stored.error().code == ErrorCode::kInvalidArgument) {
     return Error{ErrorCode::kConflict,
@@ -100,6 +92,22 @@ class FirstError {
 };
 
 }  // namespace
+
+Result<resources::ContentWriter> fetch_into(const resources::ContentStore& store,
+                                            ResourceProvider& provider,
+                                            const providers::FetchRequest& request,
+                                            const std::stop_token& stop) {
+  auto writer = store.begin();
+  if (!writer.ok()) return writer.error();
+  auto fetched = provider.fetch(
+      request,
+      [&](std::span<const std::uint8_t> piece) {
+        return writer->write({reinterpret_cast<const char*>(piece.data()), piece.size()});
+      },
+      stop);
+  if (!fetched.ok()) return fetched.error();
+  return writer;
+}
 
 Result<std::shared_ptr<const core::SessionSpec>> ProvidedFiles::complete(
     const core::RunTask& scout, const std::stop_token& stop) {

@@ -4,7 +4,7 @@
 // What is known already is not fetched again if the store has it; if it has not, the
 // provider must still have those very bytes. Files are fetched a few at a time.
 //
-// Thread safety: any thread. Errors of complete(): those of the provider
+// Thread safety: any thread. Errors: those of the provider
 // (providers/provider.h) and of the store; kConflict, the provider has other bytes than
 // were fetched first; kCancelled.
 
@@ -19,9 +19,16 @@
 #include <francine/result.h>
 
 #include "core/task.h"
+#include "providers/provider.h"
 #include "resources/resource_cache.h"
 
 namespace francine::runtime {
+
+/// Fetches a file from the provider: a writer that has all of it, to be finished.
+Result<resources::ContentWriter> fetch_into(const resources::ContentStore& store,
+                                            providers::ResourceProvider& provider,
+                                            const providers::FetchRequest& request,
+                                            const std::stop_token& stop);
 
 class ProvidedFiles {
  public:

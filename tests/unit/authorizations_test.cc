@@ -13,31 +13,12 @@
 #include <utility>
 #include <vector>
 
-#include <francine/testing/fake_dropbox.h>
-#include <francine/testing/fake_google_drive.h>
+#include "cloud_options.h"
 
 namespace francine::runtime {
 namespace {
 
 constexpr std::int64_t kLifetime = 14'400;  // of the fakes' access tokens
-
-providers::ProviderOptions options_for(const testing::FakeDropbox& dropbox,
-                                       const testing::FakeGoogleDrive& drive) {
-  providers::ProviderOptions options;
-  options.limits.retries = {.most = 2,
-                            .first_wait = std::chrono::milliseconds(1),
-                            .longest_wait = std::chrono::milliseconds(2)};
-  options.dropbox.api_key = "fake client";
-  options.dropbox.api_secret = "fake secret";
-  options.dropbox.authorize_url = dropbox.authorize_url();
-  options.dropbox.token_url = dropbox.token_url();
-  options.googledrive.client_id = "fake client";
-  options.googledrive.client_secret = "fake secret";
-  options.googledrive.redirect_uri = "http://127.0.0.1:1/done";
-  options.googledrive.authorize_url = drive.authorize_url();
-  options.googledrive.token_url = drive.token_url();
-  return options;
-}
 
 /// Keeps sealed tokens as the core does.
 class Keeper {
@@ -71,7 +52,7 @@ class Keeper {
 struct Fixture {
   testing::FakeDropbox dropbox;
   testing::FakeGoogleDrive drive;
-  providers::ProviderOptions options = options_for(dropbox, drive);
+  providers::ProviderOptions options = testing::cloud_options(dropbox, drive);
   providers::Providers providers = providers::Providers::make(options).value();
   Keeper keeper;
   std::atomic<std::int64_t> now = 1'000'000;

@@ -4,9 +4,7 @@
 
 #include <string>
 
-#include <francine/testing/fake_dropbox.h>
-#include <francine/testing/fake_google_drive.h>
-
+#include "cloud_options.h"
 #include "providers/descriptions.h"
 #include "providers/token_vault.h"
 
@@ -17,27 +15,10 @@ using testing::Agreement;
 using testing::FakeDropbox;
 using testing::FakeGoogleDrive;
 
-ProviderOptions options_for(const FakeDropbox& dropbox, const FakeGoogleDrive& drive) {
-  ProviderOptions options;
-  options.limits.retries = {.most = 2,
-                            .first_wait = std::chrono::milliseconds(1),
-                            .longest_wait = std::chrono::milliseconds(2)};
-  options.dropbox.api_key = "fake client";
-  options.dropbox.api_secret = "fake secret";
-  options.dropbox.authorize_url = dropbox.authorize_url();
-  options.dropbox.token_url = dropbox.token_url();
-  options.googledrive.client_id = "fake client";
-  options.googledrive.client_secret = "fake secret";
-  options.googledrive.redirect_uri = "http://127.0.0.1:1/done?a=b";
-  options.googledrive.authorize_url = drive.authorize_url();
-  options.googledrive.token_url = drive.token_url();
-  return options;
-}
-
 struct Fixture {
   FakeDropbox dropbox;
   FakeGoogleDrive drive;
-  ProviderOptions options = options_for(dropbox, drive);
+  ProviderOptions options = testing::cloud_options(dropbox, drive);
   std::unique_ptr<ResourceProvider> dropbox_provider = kDropboxProvider.create(options).value();
   std::unique_ptr<ResourceProvider> drive_provider = kGoogleDriveProvider.create(options).value();
 

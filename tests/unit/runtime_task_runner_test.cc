@@ -228,14 +228,21 @@ TEST_CASE("a reducing task is cancelled while it fetches") {
   CHECK(bench.finished().task == TaskId{2});
 }
 
+/// A task of a session with one file.
+core::RunTask run_with_file(const std::string& content, const std::string& dst) {
+  const std::string sha256 = base::sha256_hex(content);
+  core::RunTask run = make_run(1, {0, 1}, 4);
+  auto spec = std::make_shared<core::SessionSpec>(*run.session);
+  spec->resources = {{"upload", "sha256:" + sha256, dst, sha256, content.size()}};
+  run.session = spec;
+  return run;
+}
+
 TEST_CASE("files come from the master once, and a deleted session leaves nothing") {
   Bench bench(2);
   const std::string content = "v 0 0 0";
   const std::string sha256 = base::sha256_hex(content);
-  core::RunTask run = make_run(1, {0, 1}, 4);
-  auto spec = std::make_shared<core::SessionSpec>(*run.session);
-  spec->resources = {{"upload", "sha256:" + sha256, "models/a.obj", sha256, content.size()}};
-  run.session = spec;
+  core::RunTask run = run_with_file(content, "models/a.obj");
   bench.run(run);
   CHECK(bench.failed().code == ErrorCode::kUnavailable);  // and tried again:
   bench.blobs.files[sha256] = content;
@@ -270,10 +277,7 @@ TEST_CASE("the files of an earlier life need not come again, within the quota") 
   Bench bench;
   const std::string content = "v 0 0 0";
   const std::string sha256 = base::sha256_hex(content);
-  core::RunTask run = make_run(1, {0, 1}, 4);
-  auto spec = std::make_shared<core::SessionSpec>(*run.session);
-  spec->resources = {{"upload", "sha256:" + sha256, "a.obj", sha256, content.size()}};
-  run.session = spec;
+  core::RunTask run = run_with_file(content, "a.obj");
   bench.blobs.files[sha256] = content;
   bench.run(run);
   bench.finished();
@@ -298,10 +302,7 @@ TEST_CASE("files come from workers that have them, else from the master") {
   Bench bench(2);
   const std::string content = "v 0 0 0";
   const std::string sha256 = base::sha256_hex(content);
-  core::RunTask run = make_run(1, {0, 1}, 4);
-  auto spec = std::make_shared<core::SessionSpec>(*run.session);
-  spec->resources = {{"upload", "sha256:" + sha256, "a.obj", sha256, content.size()}};
-  run.session = spec;
+  core::RunTask run = run_with_file(content, "a.obj");
   run.sources = {"gone", "has-it"};
   bench.blobs.break_endpoint("gone");
   bench.blobs.files[sha256] = content;
