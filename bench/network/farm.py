@@ -261,9 +261,10 @@ class Farm:
 
 
 class Processor:
-    """How busy the processors were since this was made: where `machine` comes near 1, it is
-    the machine that was measured, not the farm. `farm` is the part of the farm's own
-    processes, without what the kernel did for their packets elsewhere."""
+    """How busy the processors were since this was made: where `machine_busy` comes near 1, it is
+    the machine that was measured, not the farm. `farm_busy` is the part of the farm's own
+    processes, without what the kernel did for their packets elsewhere; in seconds of one
+    processor it hardly depends on what else the machine does."""
 
     def __init__(self, farm):
         self.farm = farm
@@ -283,4 +284,4 @@ class Processor:
                       for p in self.farm.processes)
         available = (time.monotonic() - self.begin) * os.cpu_count()
         return {"machine_busy": (everything - idle) / max(1, everything),
-                "farm_busy": seconds / available}
+                "farm_busy": seconds / available, "farm_processor_s": seconds}

@@ -18,6 +18,7 @@ class Spreading(Farm):
         super().__init__(count, chosen, (2 * count + 2) * self.size)
         self.first, self.late = self.workers[:chosen.workers], self.workers[chosen.workers:]
         self.killed, self.arrived = [], {}  # workers; {worker: seconds}
+        self.joined_s = self.failure = None
 
     def compare(self):
         """What the network gives without Francine."""
@@ -74,7 +75,6 @@ class Spreading(Farm):
     def watch(self, events):
         """Returns when all events have happened and everybody who lives has the file, or
         when that will not be: `failure` says why."""
-        self.failure = None
         try:
             wait_until("everybody has the file", self.look_with(list(events)),
                        60 + 2 * len(self.workers) * self.line_rate_s)
