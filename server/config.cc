@@ -436,6 +436,7 @@ Result<WorkerOptions> worker_options(const WorkerConfig& config, const Environme
   options.slots = static_cast<std::uint32_t>(config.slots);
   options.bind_address = config.bind_address;
   options.advertised_host = config.advertised_host;
+  options.zone = config.zone;
   options.resource_port = static_cast<std::uint16_t>(config.resource_port);
   options.tls = config.tls;
   options.data_dir = config.data_dir;

@@ -141,6 +141,7 @@ struct WorkerConfig {
   std::int64_t slots = 0;
   std::string bind_address = "127.0.0.1";
   std::string advertised_host;
+  std::string zone;
   std::int64_t resource_port = 0;
   TlsFiles tls;
   std::string data_dir;

@@ -316,6 +316,9 @@ Settings worker_settings(WorkerConfig& c) {
       {"bindAddress", TextTarget{&c.bind_address}, "Address of the resource port."},
       {"advertisedHost", TextTarget{&c.advertised_host},
        "Host name under which others reach the resource port; empty: bindAddress."},
+      {"zone", TextTarget{&c.zone},
+       "Rack or zone of this worker: files come from workers of the same one where that takes no "
+       "longer; empty: it does not say."},
       {"resourcePort", IntegerTarget{&c.resource_port, 0, kMaxPort},
        "TCP port that serves resources and partials to others; 0 picks a free one."},
       {"tls.certificate", TextTarget{&c.tls.certificate},

@@ -39,6 +39,9 @@ struct WorkerOptions {
   /// The host name under which others reach the resource port; empty: bind_address,
   /// or this machine's name where that is 0.0.0.0 or "::".
   std::string advertised_host{};
+  /// Its rack or zone, at most 64 characters of [A-Za-z0-9._-]: files come from workers of
+  /// the same one where that takes no longer. Empty: it does not say.
+  std::string zone{};
   /// With these, the master is dialled and the resource port served with TLS.
   TlsFiles tls{};
   /// Holds fetched resources, also for the next worker that is given it. Empty: a temporary

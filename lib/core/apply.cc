@@ -224,6 +224,7 @@ void carry_out(State& state, const WorkerAdded& record) {
   state.worker_names[record.spec->name] = record.worker;
   refresh_free(state, record.worker, state.workers.emplace(record.worker, std::move(worker)));
   state.next_worker = static_cast<std::uint64_t>(record.worker) + 1;
+  if (state.first_newcomer == WorkerId{}) state.first_newcomer = record.worker;
 }
 
 void carry_out(State& state, const WorkerRemoved& record) {
@@ -235,10 +236,8 @@ void carry_out(State& state, const WorkerRemoved& record) {
     assert(it != holders.end() && it->worker == record.worker);
     holders.erase(it);
     Session& session = state.sessions.at(id);
-    const bool supplied = !session.supplied.empty();
-    erase_sorted(session.supplied, record.worker);
     ++session.holders_version;
-    if (supplied && session.needs_scout()) refresh_session_work(state, session);
+    miss_files(state, session, record.worker);
   }
   state.free_workers.erase(static_cast<std::uint64_t>(record.worker));
   state.totals.slots -= worker.slots;
@@ -270,6 +269,10 @@ void carry_out(State& state, const WorkerStands& record) {
   if (record.standing == WorkerStanding::kAlive) worker.last_seen = record.at;
   // Nobody listens; what it shall forget, it reports if it comes back.
   if (record.standing == WorkerStanding::kAway) worker.drops.clear();
+  const bool available = record.standing == WorkerStanding::kAlive;
+  for (const SessionId id : worker.sessions) {
+    state.sessions.at(id).spreading.set_available(record.worker, available);
+  }
   refresh_free(state, record.worker, worker);
 }
 
@@ -313,7 +316,7 @@ void carry_out(State& state, const TaskPlaced& record) {
   hold_session(state, record.worker, worker, execution.session);
   if (record.kind == TaskKind::kProduce) {
     execution.ledger->take(record.shares);
-    if (execution.provided) scout_for(state, execution.session, record.task);
+    if (execution.provided) scout_for(state, execution.session, record.task, record.worker);
     refresh_produce_work(state, record.execution, execution);
     worker.last_execution = record.execution;
     worker.next_share = record.shares.end;
@@ -343,7 +346,7 @@ void carry_out(State& state, const TaskCounted& record) {
   std::optional<ShareRange> group;
   if (task.kind == TaskKind::kProduce) {
     group = execution.ledger->count(partial);
-    supply(state, state.sessions.at(execution.session), record.worker);
+    supply(state, state.sessions.at(execution.session), record.worker, record.at);
     compare_later_ones(execution, task.shares, record.worker, record.means);
   } else {
     execution.ledger->for_each_partial(task.shares, [&](const HeldPartial& input) {
@@ -444,6 +447,7 @@ void carry_out(State& state, const Ticked& record) {
   // either: silence and patience count from its awakening.
   if (record.at - state.now > state.policy.ping_period) state.awake_since = record.at;
   state.now = record.at;
+  state.first_newcomer = {};
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ void settle(State& state, Session& session, WorkerId worker) {
   session.settled = true;
   const auto holder = find_holder(session.holders, worker);
   if (holder != session.holders.end() && holder->worker == worker) {
-    static_cast<void>(insert_sorted(session.supplied, worker));
+    session.spreading.complete(worker, state.workers.at(worker).spec->zone, state.now);
   }
   refresh_session_work(state, session);
 }
@@ -49,16 +49,25 @@ void hold_session(State& state, WorkerId id, Worker& worker, SessionId session_i
   ++session.holders_version;
 }
 
-void supply(State& state, Session& session, WorkerId id) {
+void supply(State& state, Session& session, WorkerId id, Timestamp at) {
   if (session.spec->resources.empty() || (session.provided && !session.settled)) return;
-  if (!insert_sorted(session.supplied, id)) return;
-  if (session.provided && session.supplied.size() == 1) refresh_session_work(state, session);
+  if (session.spreading.is_complete(id)) return;
+  session.spreading.complete(id, state.workers.at(id).spec->zone, at);
+  if (session.provided && session.spreading.complete() == 1) refresh_session_work(state, session);
 }
 
-void scout_for(State& state, SessionId id, TaskId task) {
+void miss_files(State& state, Session& session, WorkerId id) {
+  const bool supplied = session.spreading.complete() != 0;
+  session.spreading.remove(id);
+  if (supplied && session.needs_scout()) refresh_session_work(state, session);
+}
+
+void scout_for(State& state, SessionId id, TaskId task, WorkerId worker) {
   Session& session = state.sessions.at(id);
   if (!session.needs_scout() || session.scout != TaskId{}) return;
   session.scout = task;
+  state.scouted.insert(id);
+  session.spreading.begin_root(worker, state.workers.at(worker).spec->zone);
   refresh_session_work(state, session);
 }
 
@@ -67,6 +76,9 @@ bool end_scout(State& state, const Execution& execution, TaskId task) {
   Session& session = state.sessions.at(execution.session);
   if (session.scout != task) return false;
   session.scout = {};
+  state.scouted.erase(execution.session);
+  // Another one may find other bytes.
+  if (!is_known(session)) session.spreading.clear();
   refresh_session_work(state, session);
   return session.needs_scout();
 }
@@ -117,6 +129,23 @@ void carry_out(State& state, const ResourcesSettled& record) {
   state.not_settled.pop_front();
   Session* session = state.sessions.find(record.session);
   if (session != nullptr) settle(state, *session, record.worker);
+}
+
+void carry_out(State& state, const FilesFed& record) {
+  Session& session = state.sessions.at(record.session);
+  Worker& worker = state.workers.at(record.worker);
+  session.spreading.feed(record.worker, worker.spec->zone, record.stripe, record.parent);
+  hold_session(state, record.worker, worker, record.session);
+}
+
+void carry_out(State& state, const FilesHeld& record) {
+  Session& session = state.sessions.at(record.session);
+  session.spreading.complete(record.worker, state.workers.at(record.worker).spec->zone, record.at);
+  if (session.provided && session.spreading.complete() == 1) refresh_session_work(state, session);
+}
+
+void carry_out(State& state, const FilesMissed& record) {
+  miss_files(state, state.sessions.at(record.session), record.worker);
 }
 
 void carry_out(State& state, const TokenKept& record) {

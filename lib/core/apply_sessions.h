@@ -13,6 +13,9 @@ void carry_out(State& state, const SessionDeleted& record);
 void carry_out(State& state, const TokenKept& record);
 void carry_out(State& state, const ResourcesKnown& record);
 void carry_out(State& state, const ResourcesSettled& record);
+void carry_out(State& state, const FilesFed& record);
+void carry_out(State& state, const FilesHeld& record);
+void carry_out(State& state, const FilesMissed& record);
 
 /// Whether what is in all of the session's files is known.
 bool is_known(const Session& session);
@@ -25,10 +28,13 @@ void hold_session(State& state, WorkerId id, Worker& worker, SessionId session_i
 
 /// The worker has the session's scene, and so all of its files. Before they are settled
 /// these may be other ones than those of the next life of the master.
-void supply(State& state, Session& session, WorkerId id);
+void supply(State& state, Session& session, WorkerId id, Timestamp at);
 
-/// The task has been placed on a worker.
-void scout_for(State& state, SessionId id, TaskId task);
+/// The worker has them no more, as far as anybody knows.
+void miss_files(State& state, Session& session, WorkerId id);
+
+/// The task has been placed on that worker.
+void scout_for(State& state, SessionId id, TaskId task, WorkerId worker);
 /// The task is over; whether it was a scout that did not come to have the files.
 bool end_scout(State& state, const Execution& execution, TaskId task);
 

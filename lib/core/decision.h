@@ -4,6 +4,8 @@
 #ifndef FRANCINE_CORE_DECISION_H
 #define FRANCINE_CORE_DECISION_H
 
+#include <cstddef>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,6 +24,10 @@ struct Decision {
   State& state;
   Timestamp now;
   Effects& effects;
+  /// Workers given tasks of sessions whose files they lack, and the place of the ReceiveOn
+  /// that each is to get before its task.
+  std::map<SessionId, std::map<WorkerId, std::size_t>> lacking = {};
+  std::vector<SessionId> scouting = {};  ///< whose scouts were placed
 
   /// A fact: applied at once, so that what follows decides on the new state.
   template <typename Fact>
@@ -92,11 +98,23 @@ struct Decision {
 
   // supply.cc
   void on(const WorkerFetched& event);
+  void on(const WorkerReceived& event);
   /// Whether nothing of it may be placed before a scout has the session's files.
   bool awaits_scout(const Execution& execution) const;
-  /// Who a worker that lacks the session's files may have them from.
-  void add_sources(const Session& session, WorkerId worker,
-                   std::vector<std::string>& endpoints) const;
+  /// Whether the worker must be told to get the session's files before a task of it.
+  bool lacks_files(SessionId id, const Session& session, WorkerId worker) const;
+  /// Those that `lacking` lists are told, each in its action: who feeds whom depends on all.
+  void feed_lacking();
+  /// Free workers, from that number on, that will render when the scout has the files get
+  /// them from it meanwhile.
+  void feed_ahead(SessionId id, std::uint64_t from);
+  /// The task failed there, maybe for want of files.
+  void miss_files(WorkerId id, const Task& task, ErrorCode code);
+  /// Others feed those whose parents do not.
+  void feed_orphans(SessionId id);
+  void feed(SessionId id, const std::vector<WorkerId>& workers);
+  void choose_parent(SessionId id, WorkerId worker, std::size_t stripe);
+  ReceiveFiles files_for(SessionId id, WorkerId worker) const;
   /// The worker's files are not the session's: it fetches them again.
   void refuse_files(WorkerId id, SessionId session, const std::string& why);
 

@@ -26,6 +26,10 @@ struct RunOn {
   WorkerId worker{};
   RunTask run;
 };
+struct ReceiveOn {
+  WorkerId worker{};
+  ReceiveFiles files;
+};
 struct CancelOn {
   WorkerId worker{};
   CancelTask cancel;
@@ -89,8 +93,8 @@ struct Note {
 };
 
 using Action =
-    std::variant<RunOn, CancelOn, DropOn, DeleteCacheOn, PingWorker, AcceptWorker, CloseWorker,
-                 StorePicture, Answer, ExecutionChanged, SessionChanged, Note>;
+    std::variant<RunOn, ReceiveOn, CancelOn, DropOn, DeleteCacheOn, PingWorker, AcceptWorker,
+                 CloseWorker, StorePicture, Answer, ExecutionChanged, SessionChanged, Note>;
 
 struct Effects {
   std::vector<Record> records;

@@ -82,6 +82,11 @@ struct WorkerFetched {
   FetchedFiles fetched;
 };
 
+struct WorkerReceived {
+  WorkerId worker{};
+  ReceivedFiles received;
+};
+
 struct PlanProposed {
   std::vector<Placement> placements;
 };
@@ -126,10 +131,10 @@ struct KeepToken {
 /// Time passes. Wanted about ten times a second.
 struct Tick {};
 
-using Event =
-    std::variant<CreateSession, DeleteSession, CreateExecution, CancelExecution, WorkerJoined,
-                 WorkerLeft, WorkerHeard, WorkerFinished, WorkerFailed, WorkerFetched, PlanProposed,
-                 PictureStored, PictureLost, Committed, Restart, Tick, KeepToken>;
+using Event = std::variant<CreateSession, DeleteSession, CreateExecution, CancelExecution,
+                           WorkerJoined, WorkerLeft, WorkerHeard, WorkerFinished, WorkerFailed,
+                           WorkerFetched, WorkerReceived, PlanProposed, PictureStored, PictureLost,
+                           Committed, Restart, Tick, KeepToken>;
 
 }  // namespace francine::core
 

@@ -188,11 +188,16 @@ std::string State::check_invariants() const {
     if (session.scout != TaskId{} && found.scouts.count({session_id, session.scout}) == 0) {
       broken = "session " + session.spec->name + " waits for a scout that does not run";
     }
-    for (const WorkerId id : session.supplied) {
-      const Worker* worker = workers.find(id);
+    if ((session.scout != TaskId{}) != (scouted.count(session_id) != 0)) {
+      broken = "session " + session.spec->name + " is not listed as scouted, or wrongly";
+    }
+    const std::string spreading = session.spreading.check();
+    if (!spreading.empty()) broken = "session " + session.spec->name + ": " + spreading;
+    for (const Spreading::Member& member : session.spreading.members()) {
+      const Worker* worker = workers.find(member.worker);
       if (worker == nullptr || std::none_of(worker->sessions.begin(), worker->sessions.end(),
                                             [&](SessionId held) { return held == session_id; })) {
-        broken = "session " + session.spec->name + " lists who does not hold it as supplied";
+        broken = "session " + session.spec->name + " spreads to who does not hold it";
       }
     }
   });

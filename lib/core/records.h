@@ -167,6 +167,25 @@ struct ResourcesSettled {
   WorkerId worker{};
 };
 
+/// The worker is to have that part of the session's files from `parent`; 0: the master.
+struct FilesFed {
+  SessionId session{};
+  WorkerId worker{};
+  std::size_t stripe = 0;
+  WorkerId parent{};
+};
+/// The worker has all of the session's files.
+struct FilesHeld {
+  SessionId session{};
+  WorkerId worker{};
+  Timestamp at = 0;
+};
+/// It has not, or nobody knows: it is fed anew when it needs them.
+struct FilesMissed {
+  SessionId session{};
+  WorkerId worker{};
+};
+
 /// What a worker reported while the master recovers; used when it has.
 struct ReportTaken {
   WorkerId worker{};
@@ -259,13 +278,13 @@ struct Ticked {
   Timestamp at = 0;
 };
 
-using Record =
-    std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded, Restarted,
-                 MemberAdded, MemberRemoved, TokenKept, ResourcesKnown, RestartSafe,
-                 ExecutionStarted, WorkerAdded, WorkerRemoved, WorkerSeen, WorkerStands,
-                 WorkerSetAside, SessionKept, ResourcesSettled, ReportTaken, ReportAmended,
-                 Recovered, WorkerPinged, TaskPlaced, TaskCounted, TaskDoubted, TaskEnded,
-                 PartialLost, PartialDoubted, PictureDropped, DropsSent, Ticked>;
+using Record = std::variant<SessionCreated, SessionDeleted, ExecutionCreated, ExecutionEnded,
+                            Restarted, MemberAdded, MemberRemoved, TokenKept, ResourcesKnown,
+                            RestartSafe, ExecutionStarted, WorkerAdded, WorkerRemoved, WorkerSeen,
+                            WorkerStands, WorkerSetAside, SessionKept, ResourcesSettled, FilesFed,
+                            FilesHeld, FilesMissed, ReportTaken, ReportAmended, Recovered,
+                            WorkerPinged, TaskPlaced, TaskCounted, TaskDoubted, TaskEnded,
+                            PartialLost, PartialDoubted, PictureDropped, DropsSent, Ticked>;
 
 /// Whether the journal keeps it. The others are rebuilt from what workers report.
 constexpr bool is_durable(const Record& record) {

@@ -14,6 +14,7 @@ void step(State& state, const Event& event, Timestamp now, Effects& effects) {
 void commit_plan(State& state, std::span<const Placement> plan, Timestamp now, Effects& effects) {
   Decision decision{state, now, effects};
   for (const Placement& placement : plan) decision.commit(placement);
+  decision.feed_lacking();
 }
 
 std::optional<WorkerId> StateView::next_free_worker(std::optional<WorkerId> after) const {

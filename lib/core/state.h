@@ -38,6 +38,7 @@
 #include "core/index_set.h"
 #include "core/ledger.h"
 #include "core/siblings.h"
+#include "core/spreading.h"
 
 namespace francine::core {
 
@@ -109,7 +110,7 @@ struct Session {
   std::map<std::string, ExecutionId, std::less<>> execution_names;
   std::vector<Holding> holders;       ///< workers that hold it, by id
   std::uint64_t holders_version = 0;  ///< grows when holders change
-  std::vector<WorkerId> supplied;     ///< that have all its files; none if it has no files
+  Spreading spreading;                ///< of its files: who has or gets them
   std::uint32_t running = 0;          ///< executions that have not ended
   bool provided = false;              ///< it has files that workers fetch from providers;
   bool settled = false;               ///< what is in those is known, and safe
@@ -117,7 +118,7 @@ struct Session {
 
   /// Whether one worker must fetch its files from their providers before others can have
   /// them: one task at a time is offered.
-  bool needs_scout() const { return provided && !(settled && !supplied.empty()); }
+  bool needs_scout() const { return provided && !(settled && spreading.complete() != 0); }
 };
 
 /// How often the work on some shares ended without being counted.
@@ -212,6 +213,8 @@ struct State {
   std::deque<std::pair<std::uint64_t, ExecutionId>> not_started;
   /// Likewise those whose ResourcesKnown is not yet safe, and who fetched the files.
   std::deque<std::tuple<std::uint64_t, SessionId, WorkerId>> not_settled;
+  std::set<SessionId> scouted;                 ///< whose scout runs
+  WorkerId first_newcomer{};                   ///< since the last tick; 0: nobody came
   std::set<std::string, std::less<>> members;  ///< names of workers of the farm
   std::map<std::pair<std::string, std::string>, std::string> tokens;  ///< sealed: by user, provider
   bool restart_safe = true;                                           ///< see RestartSafe

@@ -8,10 +8,15 @@
 // those that have them, never from the provider. Should all who have them be gone, there
 // is a scout again, who must find the same bytes.
 //
+// Who gets files from whom is Spreading's. Workers are told (ReceiveFiles) before their
+// first task, and while a scout fetches also those that will have tasks then: they receive
+// what it has so far, and render when everybody knows what that is.
+//
 // A scout is a task like any other: it is tried again elsewhere when it fails or is lost,
 // and fails its execution, with the reason, when that was often enough.
 
 #include <algorithm>
+#include <set>
 
 #include "core/apply_sessions.h"
 #include "core/decision.h"
@@ -19,8 +24,8 @@
 namespace francine::core {
 namespace {
 
-/// Of a worker's endpoints to fetch files from: after so many it asks the master.
-constexpr std::size_t kMaxSources = 3;
+/// To receive a stripe from: the parent, and those to ask when that is gone.
+constexpr std::size_t kMaxParents = 3;
 
 /// The first of the session's files that is something else already; null: none is.
 const Resource* find_other(const std::vector<Resource>& resources,
@@ -39,18 +44,121 @@ bool Decision::awaits_scout(const Execution& execution) const {
   return session.needs_scout() && session.scout != TaskId{};
 }
 
-/// Begins at another one for each worker, so that no one supplies all.
-void Decision::add_sources(const Session& session, WorkerId worker,
-                           std::vector<std::string>& endpoints) const {
-  const std::vector<WorkerId>& supplied = session.supplied;
-  const std::size_t first = static_cast<std::size_t>(worker);
-  for (std::size_t i = 0; i < supplied.size() && endpoints.size() < kMaxSources; ++i) {
-    const WorkerId id = supplied[(first + i) % supplied.size()];
-    const Worker& source = state.workers.at(id);
-    if (id != worker && source.standing == WorkerStanding::kAlive) {
-      endpoints.push_back(source.spec->endpoint);
+bool Decision::lacks_files(SessionId id, const Session& session, WorkerId worker) const {
+  if (session.spec->resources.empty() || session.spreading.find(worker) != nullptr) return false;
+  const auto told = lacking.find(id);
+  return told == lacking.end() || told->second.count(worker) == 0;
+}
+
+void Decision::feed_lacking() {
+  for (const auto& [id, workers] : lacking) {
+    std::vector<WorkerId> ids;
+    ids.reserve(workers.size());
+    for (const auto& [worker, place] : workers) ids.push_back(worker);
+    feed(id, ids);
+    for (const auto& [worker, place] : workers) {
+      std::get<ReceiveOn>(effects.actions[place]).files = files_for(id, worker);
     }
   }
+  for (const SessionId id : scouting) {
+    feed_orphans(id);
+    feed_ahead(id, 0);
+  }
+}
+
+void Decision::feed_ahead(SessionId id, std::uint64_t from) {
+  const Session& session = state.sessions.at(id);
+  std::uint64_t wanted = 0;
+  std::uint32_t arithmetic = 0;
+  for (const ExecutionId each : session.executions) {
+    const Execution& execution = state.executions.at(each);
+    if (execution.phase != ExecutionPhase::kRunning) continue;
+    wanted += execution.ledger->pending();
+    arithmetic = execution.arithmetic;
+  }
+  std::uint64_t fed = session.spreading.members().size() - 1;  // but for the scout
+  std::vector<WorkerId> workers;
+  for (auto next = state.free_workers.next(from); next && fed < wanted;
+       next = state.free_workers.next(*next + 1)) {
+    const WorkerId worker{*next};
+    if (state.workers.at(worker).arithmetic != arithmetic) continue;
+    if (session.spreading.find(worker) != nullptr) continue;
+    workers.push_back(worker);
+    ++fed;
+  }
+  if (workers.empty()) return;
+  feed(id, workers);
+  for (const WorkerId worker : workers) act(ReceiveOn{worker, files_for(id, worker)});
+  act(SessionChanged{id});
+}
+
+void Decision::feed(SessionId id, const std::vector<WorkerId>& workers) {
+  const std::size_t first = state.sessions.at(id).spreading.next_side();
+  // Those who pass a stripe on come before those who do not: so the tree is flat.
+  for (const std::size_t pass : {0U, 1U}) {
+    for (std::size_t i = 0; i < workers.size(); ++i) {
+      choose_parent(id, workers[i], (first + i + pass) % kStripes);
+    }
+  }
+}
+
+void Decision::choose_parent(SessionId id, WorkerId worker, std::size_t stripe) {
+  const std::string& zone = state.workers.at(worker).spec->zone;
+  record(
+      FilesFed{id, worker, stripe, state.sessions.at(id).spreading.choose(worker, stripe, zone)});
+}
+
+ReceiveFiles Decision::files_for(SessionId id, WorkerId worker) const {
+  const Session& session = state.sessions.at(id);
+  ReceiveFiles files{id, session.spec, {}};
+  for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
+    std::vector<std::string>& parents = files.parents.at(stripe);
+    for (const WorkerId above : session.spreading.ancestors(worker, stripe, kMaxParents)) {
+      parents.push_back(state.workers.at(above).spec->endpoint);
+    }
+    if (!session.provided) parents.emplace_back();
+  }
+  return files;
+}
+
+void Decision::feed_orphans(SessionId id) {
+  const Session& session = state.sessions.at(id);
+  std::vector<std::pair<WorkerId, std::size_t>> orphans;
+  for (const Spreading::Member& member : session.spreading.members()) {
+    for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
+      if (session.spreading.is_orphan(member, stripe)) orphans.emplace_back(member.worker, stripe);
+    }
+  }
+  std::set<WorkerId> moved;
+  for (const auto& [worker, stripe] : orphans) {
+    const WorkerId before = session.spreading.find(worker)->parents.at(stripe);
+    choose_parent(id, worker, stripe);
+    if (session.spreading.find(worker)->parents.at(stripe) != before) moved.insert(worker);
+  }
+  for (const WorkerId worker : moved) {
+    if (state.workers.at(worker).standing == WorkerStanding::kAway) continue;
+    act(ReceiveOn{worker, files_for(id, worker)});
+  }
+}
+
+void Decision::miss_files(WorkerId id, const Task& task, ErrorCode code) {
+  if (code != ErrorCode::kNotFound && code != ErrorCode::kUnavailable) return;
+  const SessionId session = state.executions.at(task.execution).session;
+  if (state.sessions.at(session).spreading.find(id) == nullptr) return;
+  record(FilesMissed{session, id});
+  feed_orphans(session);
+}
+
+void Decision::on(const WorkerReceived& event) {
+  const Worker* worker = state.workers.find(event.worker);
+  if (worker == nullptr) return;
+  hear(event.worker, *worker);
+  const Session* session = state.sessions.find(event.received.session);
+  // Who is not a member was fed by an earlier scout, with other bytes maybe.
+  if (session == nullptr || session->spreading.find(event.worker) == nullptr) return;
+  if (session->spreading.is_complete(event.worker)) return;
+  record(FilesHeld{event.received.session, event.worker, now});
+  act(SessionChanged{event.received.session});
 }
 
 void Decision::on(const WorkerFetched& event) {

@@ -90,13 +90,24 @@ struct RunTask {
   std::shared_ptr<const SessionSpec> session;
   std::shared_ptr<const ExecutionSpec> execution;
   std::vector<TaskInput> inputs;  ///< in the order of shares; empty for producing
-  /// Endpoints of workers that have the session's files, to be tried before the master,
-  /// in order; with the first task of a session that has files.
-  std::vector<std::string> sources;
-  std::vector<TaskId> drop;  ///< partials to forget first (see DropPartials)
+  std::vector<TaskId> drop;       ///< partials to forget first (see DropPartials)
   /// What opens the providers' doors to a scout; the core leaves it empty, and whoever
   /// carries out its actions fills it in.
   std::vector<ProviderAccess> access;
+};
+
+/// A session's files travel in this many parts, each on a way of its own (spreading.h).
+inline constexpr std::size_t kStripes = 2;
+
+/// master -> worker. The session's files will be needed: get them. What is in those of
+/// providers may not be known yet; they are the parents' then. A second one replaces the
+/// parents of the first.
+struct ReceiveFiles {
+  SessionId session_id{};
+  std::shared_ptr<const SessionSpec> session;
+  /// For each stripe the endpoints to receive it from: the first that has it, the nearest
+  /// first. "": the master's.
+  std::array<std::vector<std::string>, kStripes> parents;
 };
 
 /// master -> worker. Stop it if it runs; no answer is expected.
@@ -164,6 +175,11 @@ struct FetchedFiles {
   std::vector<FetchedFile> files;
 };
 
+/// worker -> master. All of the session's files have been received.
+struct ReceivedFiles {
+  SessionId session{};
+};
+
 /// What a worker said of itself when it joined. What planning reads comes first, in
 /// one cache line.
 struct WorkerSpec {
@@ -173,6 +189,7 @@ struct WorkerSpec {
   std::string life;        ///< random, made when its process began
   std::string endpoint;    ///< of its resource port
   std::string arithmetic;  ///< workers of one arithmetic render the same bits
+  std::string zone;        ///< whom it reaches best: its rack or zone; "": it does not say
 };
 
 /// A task that a worker was given and has not answered.

@@ -45,6 +45,13 @@ void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind
   const Execution& execution = state.executions.at(execution_id);
   const bool finish = shares == execution.ledger->root();
   const TaskId id{state.next_task};
+  const Session& session = state.sessions.at(execution.session);
+  const bool scout = kind == TaskKind::kProduce && session.needs_scout();
+  if (scout) scouting.push_back(execution.session);
+  if (kind == TaskKind::kProduce && !scout && lacks_files(execution.session, session, worker_id)) {
+    lacking[execution.session].emplace(worker_id, effects.actions.size());
+    act(ReceiveOn{worker_id, {}});
+  }
 
   effects.actions.emplace_back(std::in_place_type<RunOn>);
   auto& [to, run] = std::get<RunOn>(effects.actions.back());
@@ -55,9 +62,8 @@ void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind
   run.finish = finish;
   run.session_id = execution.session;
   run.execution_id = execution_id;
-  const Session& session = state.sessions.at(execution.session);
   run.session = session.spec;
-  run.scout = kind == TaskKind::kProduce && session.needs_scout();
+  run.scout = scout;
   run.execution = execution.spec;
   run.drop = worker.drops;
   if (kind == TaskKind::kReduce) {
@@ -70,11 +76,6 @@ void Decision::place(WorkerId worker_id, ExecutionId execution_id, TaskKind kind
   const bool holds =
       std::binary_search(worker.sessions.begin(), worker.sessions.end(), execution.session);
   record(TaskPlaced{id, worker_id, execution_id, kind, finish, shares, now});
-  // A scout that failed holds the session without its files.
-  if (!holds || (session.provided && !std::binary_search(session.supplied.begin(),
-                                                         session.supplied.end(), worker_id))) {
-    add_sources(session, worker_id, run.sources);
-  }
   if (!holds) act(SessionChanged{execution.session});
 }
 
@@ -126,6 +127,7 @@ std::optional<ShareRange> Decision::next_run(const Execution& execution, std::ui
 
 void Decision::on(const PlanProposed& event) {
   for (const Placement& placement : event.placements) commit(placement);
+  feed_lacking();
 }
 
 void Decision::on(const WorkerFinished& event) {
@@ -213,6 +215,7 @@ void Decision::on(const WorkerFailed& event) {
   const bool lost = lost_files || !event.failure.missing_inputs.empty();
   end_task(event.worker, task, lost ? TaskOutcome::kLost : TaskOutcome::kFailed,
            bounded(event.failure.times), reason);
+  miss_files(event.worker, task, event.failure.code);
   if (event.failure.code == ErrorCode::kResourceExhausted) {
     set_aside(event.worker, event.failure.reason);
   } else if (worker->failures_in_a_row >= state.policy.max_failures_in_a_row &&

@@ -50,6 +50,16 @@ Timestamp time_limit(const Policy& policy, const Execution& execution, const Tas
   return std::max(policy.min_task_timeout, kPatience * typical);
 }
 
+/// When the task had what it needs: a file may take longer than a picture. Nothing: it has
+/// not, as far as anybody knows.
+std::optional<Timestamp> begun_at(const Session& session, WorkerId worker, const Task& task) {
+  if (task.kind != TaskKind::kProduce) return task.placed_at;
+  const Spreading::Member* member = session.spreading.find(worker);
+  if (member == nullptr) return task.placed_at;
+  if (!member->complete) return std::nullopt;
+  return std::max(task.placed_at, member->complete_at);
+}
+
 }  // namespace
 
 void Decision::on(const WorkerJoined& event) {
@@ -86,6 +96,7 @@ void Decision::on(const WorkerLeft& event) {
   record(WorkerStands{event.worker, WorkerStanding::kAway, now});
   act(Note{LogLevel::kInfo, "the link to worker " + worker->spec->name + " broke: " + event.reason +
                                 "; it may come back within " + seconds(state.policy.return_time)});
+  for (const SessionId session : worker->sessions) feed_orphans(session);
 }
 
 void Decision::on(const WorkerHeard& event) {
@@ -137,9 +148,11 @@ void Decision::remove_worker(WorkerId id, const std::string& reason) {
     lose_partial(execution, shares, sentence);
     act(ExecutionChanged{execution});
   }
-  for (const SessionId session : worker->sessions) act(SessionChanged{session});
+  const std::vector<SessionId> sessions = worker->sessions;
+  for (const SessionId session : sessions) act(SessionChanged{session});
   std::string name = worker->spec->name;
   record(WorkerRemoved{id});
+  for (const SessionId session : sessions) feed_orphans(session);
   record(MemberRemoved{name});
   act(CloseWorker{id, reason, std::move(name)});
 }
@@ -149,8 +162,10 @@ void Decision::end_overdue_tasks(WorkerId id) {
   for (std::size_t i = 0; i < worker.tasks.size();) {
     const Task task = worker.tasks[i];
     const Execution& execution = state.executions.at(task.execution);
-    const Timestamp limit = time_limit(state.policy, execution, task);
-    if (now - std::max(task.placed_at, state.awake_since) <= limit) {
+    const auto begun = begun_at(state.sessions.at(execution.session), id, task);
+    const Timestamp limit =
+        begun ? time_limit(state.policy, execution, task) : state.policy.first_task_timeout;
+    if (now - std::max(begun.value_or(task.placed_at), state.awake_since) <= limit) {
       ++i;
       continue;
     }
@@ -192,6 +207,10 @@ void Decision::set_aside(WorkerId id, const std::string& reason) {
 }
 
 void Decision::on(const Tick&) {
+  // Together, so that they are not fed one by the other in a long chain.
+  if (const auto newcomer = static_cast<std::uint64_t>(state.first_newcomer); newcomer != 0) {
+    for (const SessionId session : state.scouted) feed_ahead(session, newcomer);
+  }
   record(Ticked{now});
   std::vector<WorkerId> lost;
   std::vector<WorkerId> busy;

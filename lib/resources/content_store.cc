@@ -25,6 +25,8 @@ constexpr std::string_view kIdPrefix = "sha256:";
 constexpr const char* kIncoming = "incoming";
 constexpr mode_t kFileMode = 0400;
 constexpr const char* kManifestSuffix = ".chunks";
+constexpr std::size_t kDigestedPiece = 64 << 10;
+constexpr std::uint64_t kSmallFile = 64 << 10;
 
 Error too_large(std::uint64_t max_file_bytes) {
   return {ErrorCode::kTooLarge,
@@ -118,6 +120,37 @@ Result<void> ContentWriter::write(std::string_view bytes) {
   return written;
 }
 
+Result<void> ContentWriter::write_at(std::uint64_t offset, std::string_view bytes) {
+  const std::uint64_t limit = store_->options_.max_file_bytes;
+  if (offset > limit || bytes.size() > limit - offset) return too_large(limit);
+  while (!bytes.empty()) {
+    const ssize_t wrote =
+        ::pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (wrote < 0 && errno == EINTR) continue;
+    if (wrote < 0) {
+      return store_error(errno, "cannot store a file in " + store_->options_.directory.string());
+    }
+    bytes.remove_prefix(static_cast<std::size_t>(wrote));
+    offset += static_cast<std::uint64_t>(wrote);
+  }
+  return {};
+}
+
+Result<void> ContentWriter::digest_to(std::uint64_t end) {
+  std::vector<char> piece(kDigestedPiece);
+  while (digest_.size_bytes() < end) {
+    const std::uint64_t begin = digest_.size_bytes();
+    const std::span<char> part(piece.data(), std::min<std::uint64_t>(piece.size(), end - begin));
+    if (auto read = read_at(begin, part); !read.ok()) return read;
+    digest_.update({part.data(), part.size()});
+  }
+  return {};
+}
+
+Result<void> ContentWriter::read_at(std::uint64_t offset, std::span<char> buffer) const {
+  return resources::read_at(file_.get(), offset, buffer, store_->options_.directory.string());
+}
+
 Result<StoredFile> ContentWriter::finish(std::string_view expected) {
   const fs::path path = std::exchange(path_, {});
   return store_->settle(path, file_.get(), std::move(digest_), expected);
@@ -165,7 +198,7 @@ fs::path ContentStore::incoming_path() const {
 Result<ContentWriter> ContentStore::begin() const {
   fs::path path = incoming_path();
   base::UniqueFd file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+      ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return store_error(errno, "cannot store a file in " + options_.directory.string());
   return ContentWriter(*this, std::move(path), std::move(file));
 }
@@ -226,10 +259,11 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, std::string_vie
 
 Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, FileDigest digest,
                                         std::string_view expected) const {
+  const bool with_manifest = keeps_manifest(digest.size_bytes());
   const fs::path manifest_incoming = fs::path(incoming) += kManifestSuffix;
   const auto fail = [&](Error error) {
     ::unlink(incoming.c_str());
-    if (options_.manifests) ::unlink(manifest_incoming.c_str());
+    if (with_manifest) ::unlink(manifest_incoming.c_str());
     return error;
   };
   Manifest manifest;
@@ -241,7 +275,7 @@ Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, File
   const std::string what = "cannot store a file in " + options_.directory.string();
   if (::fchmod(file, kFileMode) != 0) return fail(store_error(errno, what));
   if (options_.sync && ::fsync(file) != 0) return fail(store_error(errno, what));
-  if (options_.manifests) {
+  if (with_manifest) {
     struct stat status {};
     if (::fstat(file, &status) != 0) return fail(store_error(errno, what));
     manifest.mark = mark_of(status);
@@ -253,8 +287,7 @@ Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, File
     if (auto room = make_room(sha256, manifest.size_bytes); !room.ok()) return fail(room.error());
     if (auto moved = move_in(incoming, sha256); !moved.ok()) return fail(moved.error());
     quota_.add(sha256, manifest.size_bytes);
-    if (options_.manifests &&
-        ::rename(manifest_incoming.c_str(), manifest_path(sha256).c_str()) != 0) {
+    if (with_manifest && ::rename(manifest_incoming.c_str(), manifest_path(sha256).c_str()) != 0) {
       return fail(store_error(errno, what));
     }
   }
@@ -307,6 +340,10 @@ Result<void> ContentStore::remove_file(const std::string& sha256) const {
   return {};
 }
 
+bool ContentStore::keeps_manifest(std::uint64_t size_bytes) const {
+  return options_.manifests && size_bytes > kSmallFile;
+}
+
 fs::path ContentStore::manifest_path(std::string_view sha256) const {
   return path(sha256) += kManifestSuffix;
 }
@@ -336,12 +373,21 @@ Result<base::UniqueFd> ContentStore::open(std::string_view sha256) const {
   return store_error(errno, "cannot open " + path(sha256).string());
 }
 
+Result<void> ContentStore::read_at(std::string_view sha256, std::uint64_t offset,
+                                   std::span<char> buffer) const {
+  auto file = open(sha256);
+  if (!file.ok()) return file.error();
+  return resources::read_at(file->get(), offset, buffer, path(sha256).string());
+}
+
 void ContentStore::use(std::string_view sha256) const {
   if (options_.max_bytes == 0) return;
   const std::lock_guard lock(mutex_);
   quota_.use(std::string(sha256));
-  // For the next life: when a file was used is when its manifest was touched.
-  ::utimensat(AT_FDCWD, manifest_path(sha256).c_str(), nullptr, AT_SYMLINK_NOFOLLOW);
+  // For the next life: when a file was used is when its manifest was touched, or itself.
+  for (const fs::path& touched : {manifest_path(sha256), path(sha256)}) {
+    if (::utimensat(AT_FDCWD, touched.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0) break;
+  }
 }
 
 Result<void> ContentStore::place(std::string_view sha256, int directory, const std::string& name,

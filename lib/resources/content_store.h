@@ -10,7 +10,8 @@
 //       lock
 //       incoming/<name>           being written
 //       <2 hex>/<64 hex>          the files, 0400
-//       <2 hex>/<64 hex>.chunks   the SHA-256s of its chunks (manifest.h)
+//       <2 hex>/<64 hex>.chunks   the SHA-256s of its chunks (manifest.h), of those over 64 KiB:
+//                                 a small one is read as quickly as its manifest
 //
 // Quota. With max_bytes, a file that comes makes room for itself: those placed or stored
 // longest ago go, also over restarts, but never one that is pinned; where those leave no
@@ -37,6 +38,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,7 +88,9 @@ Result<std::string> sha256_of_id(std::string_view id, std::string_view field);
 
 class ContentStore;
 
-/// A file that is being written. Without a successful finish() nothing remains.
+/// A file that is being written: in order by write(), or by write_at() and digest_to(),
+/// also from several threads as long as they write different places and one at a time
+/// digests. Without a successful finish() nothing remains.
 class ContentWriter {
  public:
   ContentWriter(ContentWriter&& other) noexcept;
@@ -95,6 +99,12 @@ class ContentWriter {
 
   /// After an error the writer can only be destroyed.
   Result<void> write(std::string_view bytes);
+  Result<void> write_at(std::uint64_t offset, std::string_view bytes);
+  /// Everything up to there has been written.
+  Result<void> digest_to(std::uint64_t end);
+  std::uint64_t digested() const { return digest_.size_bytes(); }
+  /// What has been written there, all of the buffer; also after finish(), from any thread.
+  Result<void> read_at(std::uint64_t offset, std::span<char> buffer) const;
   /// Puts the file into the store under its SHA-256; with `expected`, only if it
   /// has that one. Called once, last.
   Result<StoredFile> finish(std::string_view expected = {});
@@ -135,6 +145,8 @@ class ContentStore {
   Result<std::uint64_t> size(std::string_view sha256) const;
   /// Opens it for reading.
   Result<base::UniqueFd> open(std::string_view sha256) const;
+  /// Fills the buffer from there on.
+  Result<void> read_at(std::string_view sha256, std::uint64_t offset, std::span<char> buffer) const;
   /// Where the file is, if the store has it. For reading only. Needs the digits.
   std::filesystem::path path(std::string_view sha256) const;
 
@@ -174,6 +186,7 @@ class ContentStore {
   Result<StoredFile> settle(const std::filesystem::path& incoming, int file, FileDigest digest,
                             std::string_view expected) const;
   std::filesystem::path manifest_path(std::string_view sha256) const;
+  bool keeps_manifest(std::uint64_t size_bytes) const;
   Result<Manifest> read_through(std::string_view sha256, int file, FileMark mark) const;
   void count_files();
   void use(std::string_view sha256) const;

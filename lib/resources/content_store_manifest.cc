@@ -47,7 +47,7 @@ Result<Manifest> ContentStore::read_through(std::string_view sha256, int file,
     if (auto removed = remove(sha256); !removed.ok()) return removed.error();
     return not_found(sha256);
   }
-  if (!options_.manifests) return manifest;
+  if (!keeps_manifest(manifest.size_bytes)) return manifest;
   const fs::path incoming = incoming_path();
   auto written = write_manifest(incoming, manifest, "cannot write " + incoming.string());
   const std::lock_guard lock(mutex_);

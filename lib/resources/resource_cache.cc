@@ -58,7 +58,10 @@ class ResourceCache::Impl {
     auto stored = make(*store_);
     if (!stored.ok()) return stored;
     const std::scoped_lock lock(mutex_);
-    if (sessions_[session].contents.insert(stored->sha256).second) ++users_[stored->sha256];
+    if (sessions_[session].contents.insert(stored->sha256).second &&
+        ++users_[stored->sha256] == 1) {
+      store_->pin(stored->sha256);
+    }
     return stored;
   }
 

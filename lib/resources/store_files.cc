@@ -39,6 +39,19 @@ Reader reader_of(int file, std::string name) {
   };
 }
 
+Result<void> read_at(int file, std::uint64_t offset, std::span<char> buffer,
+                     const std::string& name) {
+  while (!buffer.empty()) {
+    const ssize_t got = ::pread(file, buffer.data(), buffer.size(), static_cast<off_t>(offset));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return store_error(errno, "cannot read " + name);
+    if (got == 0) return Error{ErrorCode::kInternal, name + " ends too early"};
+    buffer = buffer.subspan(static_cast<std::size_t>(got));
+    offset += static_cast<std::uint64_t>(got);
+  }
+  return {};
+}
+
 Result<void> pump(const Reader& read, const std::function<Result<void>(std::string_view)>& take) {
   // Not zeroed: a small file shall not pay for pages that it does not use.
   const auto buffer = std::make_unique_for_overwrite<char[]>(kBufferBytes);

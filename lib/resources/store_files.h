@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,9 @@ Error not_found(std::string_view sha256);
 
 /// Reads a file from where it stands to its end.
 Reader reader_of(int file, std::string name);
+/// Fills the buffer from there on; a file that ends before is kInternal.
+Result<void> read_at(int file, std::uint64_t offset, std::span<char> buffer,
+                     const std::string& name);
 /// Hands all that `read` gives to `take`.
 Result<void> pump(const Reader& read, const std::function<Result<void>(std::string_view)>& take);
 

@@ -6,6 +6,7 @@
 #ifndef FRANCINE_RUNTIME_BLOBS_H
 #define FRANCINE_RUNTIME_BLOBS_H
 
+#include <cstddef>
 #include <filesystem>
 #include <memory>
 #include <stop_token>
@@ -17,6 +18,7 @@
 #include <francine/result.h>
 
 #include "image/partial.h"
+#include "resources/arrival.h"
 
 namespace francine::runtime {
 
@@ -33,6 +35,12 @@ class Blobs {
   virtual Result<std::shared_ptr<const EncodedImage>> fetch_picture(const std::string& endpoint,
                                                                     TaskId task, Format format,
                                                                     std::stop_token stop) = 0;
+  /// Puts what the peer has, and what it still gets, of that stripe of the session's files
+  /// into `into`, but for what is there; returns when that is all. `news`: something has
+  /// come, also before an error. kConflict: there are no stripes to be had of anybody.
+  virtual Result<void> receive_stripe(const std::string& endpoint, SessionId session,
+                                      std::size_t stripe, resources::Arrival& into, bool& news,
+                                      std::stop_token stop) = 0;
   /// Writes the resource to `target`, a file that does not exist yet.
   virtual Result<void> fetch_resource(const std::string& endpoint, const std::string& sha256,
                                       const std::filesystem::path& target,

@@ -16,6 +16,7 @@ using net::JsonWriter;
 using Json = rapidjson::Value;
 
 constexpr std::size_t kMaxProviders = 16;
+constexpr std::size_t kMaxParents = 16;
 constexpr std::size_t kMaxName = 256;
 constexpr std::size_t kMaxText = 64 << 10;
 
@@ -42,6 +43,28 @@ std::vector<core::ProviderAccess> read_access(ParamsReader& in, std::optional<Er
     if (each.error() && !error) error = each.error();
   }
   return access;
+}
+
+void write_parents(JsonWriter& json, const Parents& parents) {
+  json.begin_array();
+  for (const std::vector<std::string>& stripe : parents) {
+    json.begin_array();
+    for (const std::string& endpoint : stripe) json.value(endpoint);
+    json.end_array();
+  }
+  json.end_array();
+}
+
+Parents read_parents(ParamsReader& in, std::optional<Error>& error) {
+  Parents parents;
+  const auto stripes = in.list("parents", parents.size(), parents.size());
+  for (std::size_t i = 0; i < stripes.size(); ++i) {
+    for (const Json& endpoint : in.list("parents", &stripes[i], kMaxParents, 0)) {
+      parents.at(i).emplace_back(in.text("parents", &endpoint, kMaxText));
+    }
+  }
+  if (in.error() && !error) error = in.error();
+  return parents;
 }
 
 void write_fetched(JsonWriter& json, const core::FetchedFiles& fetched) {

@@ -1,5 +1,5 @@
-// What a scout is given and what it tells (core/supply.cc), as JSON: for
-// worker_protocol.cc.
+// What a scout is given and what it tells, and who has a session's files from whom
+// (core/supply.cc), as JSON: for worker_protocol.cc.
 //
 // Thread safety: functions from any thread.
 
@@ -8,7 +8,9 @@
 
 #include <rapidjson/fwd.h>
 
+#include <array>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include <francine/result.h>
@@ -24,6 +26,13 @@ void write_access(net::JsonWriter& json, const std::vector<core::ProviderAccess>
 /// The member `access`; the first thing that is wrong is put into `error`, unless there is
 /// one.
 std::vector<core::ProviderAccess> read_access(ParamsReader& in, std::optional<Error>& error);
+
+/// Of a ReceiveFiles, by stripe.
+using Parents = std::array<std::vector<std::string>, core::kStripes>;
+/// One JSON value: an array of an array of endpoints for each stripe.
+void write_parents(net::JsonWriter& json, const Parents& parents);
+/// The member `parents`; errors as with read_access().
+Parents read_parents(ParamsReader& in, std::optional<Error>& error);
 
 /// One JSON value: the object of the message `fetched`.
 void write_fetched(net::JsonWriter& json, const core::FetchedFiles& fetched);

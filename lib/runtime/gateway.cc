@@ -129,6 +129,8 @@ void Gateway::on_messages(Connection& connection, std::span<WorkerMessage> messa
       gather(core::WorkerFailed{worker, std::move(*failed)});
     } else if (auto* fetched = std::get_if<core::FetchedFiles>(&message)) {
       gather(core::WorkerFetched{worker, std::move(*fetched)});
+    } else if (auto* received = std::get_if<core::ReceivedFiles>(&message)) {
+      gather(core::WorkerReceived{worker, *received});
     } else {
       on_pong(connection, worker, std::get<Pong>(message));
     }
@@ -153,6 +155,7 @@ void Gateway::on_join(Connection& connection, Join& join) {
   spec->life = join.life;
   spec->endpoint = join.endpoint;
   spec->arithmetic = join.arithmetic;
+  spec->zone = join.zone;
   spec->slots = join.slots;
   spec->partial_budget_bytes = join.partial_budget_bytes;
   if (const auto replaced = note_joined(connection, *spec)) {

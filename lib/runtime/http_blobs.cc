@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <functional>
+#include <limits>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -17,6 +18,7 @@
 #include "image/partial_codec.h"
 #include "net/tokens.h"
 #include "runtime/resource_server.h"
+#include "runtime/stripe_stream.h"
 
 namespace francine::runtime {
 namespace {
@@ -28,6 +30,10 @@ constexpr double kUsualBytesPerSecond = 125e6;
 /// what it keeps is not lost: waiting costs less than rendering again.
 constexpr int kBusyTries = 12;
 constexpr std::chrono::milliseconds kLongestWait = std::chrono::seconds(2);
+
+/// Who sends a stripe says something twice a second. The client looks at an average of
+/// some seconds, so it gives up after about twice this.
+constexpr std::chrono::milliseconds kSilence = std::chrono::seconds(3);
 
 bool is_loopback(std::string_view endpoint) {
   const std::size_t scheme = endpoint.find("://");
@@ -52,7 +58,10 @@ std::string decimal(TaskId id) { return std::to_string(static_cast<std::uint64_t
 class HttpBlobs::Impl {
  public:
   Impl(const net::ClusterKeys& keys, HttpBlobsOptions given)
-      : options(std::move(given)), tokens_(keys), client_(options.client) {}
+      : options(std::move(given)),
+        tokens_(keys),
+        client_(options.client),
+        waiting_client_(waiting(options.client)) {}
 
   /// What is fetched, and where from.
   struct Blob {
@@ -79,6 +88,15 @@ class HttpBlobs::Impl {
     }
   }
 
+  /// Once, from who may have to wait for what it sends.
+  Result<void> receive(const Blob& blob, const std::string& have, const net::BodySink& sink,
+                       const std::stop_token& stop) {
+    net::HttpHeaders headers = token_for(blob);
+    headers.emplace_back(kHaveHeader, have);
+    return judge(blob, waiting_client_.get(blob.endpoint + blob.path, headers, sink,
+                                           std::numeric_limits<std::int64_t>::max(), stop));
+  }
+
   std::string_view encoding_for(const std::string& endpoint) const {
     if (is_loopback(endpoint)) return "raw";
     const double speed = client_.bytes_per_second(endpoint).value_or(kUsualBytesPerSecond);
@@ -93,25 +111,38 @@ class HttpBlobs::Impl {
                        const std::stop_token& stop, bool& busy) {
     auto sink = open();
     if (!sink.ok()) return sink.error();
+    auto answer = client_.get(blob.endpoint + blob.path, token_for(blob), *sink, max_bytes, stop);
+    busy = answer.ok() && answer->status == 503;
+    return judge(blob, answer);
+  }
+
+  static net::HttpClientOptions waiting(net::HttpClientOptions options) {
+    options.stall_timeout = kSilence;
+    options.min_bytes_per_second = 1;
+    return options;
+  }
+
+  net::HttpHeaders token_for(const Blob& blob) const {
     const std::int64_t expires = net::unix_seconds() + options.token_lifetime.count();
-    const net::HttpHeaders headers{
-        {std::string(net::kTokenHeader), tokens_.sign(blob.action, blob.id, expires)}};
-    const std::string url = blob.endpoint + blob.path;
-    const auto answer = client_.get(url, headers, *sink, max_bytes, stop);
+    return {{std::string(net::kTokenHeader), tokens_.sign(blob.action, blob.id, expires)}};
+  }
+
+  static Result<void> judge(const Blob& blob, const Result<net::HttpAnswer>& answer) {
     if (!answer.ok()) return answer.error();
     if (answer->success()) return {};
-    const std::string said = url + " answered " + std::to_string(answer->status);
+    const std::string said =
+        blob.endpoint + blob.path + " answered " + std::to_string(answer->status);
     if (answer->status == 404) return Error{ErrorCode::kNotFound, said};
     if (answer->status == 401) {
       return Error{ErrorCode::kUnauthenticated,
                    said + ": the cluster secrets or the clocks of the two differ"};
     }
-    busy = answer->status == 503;
     return Error{ErrorCode::kUnavailable, said};
   }
 
   const net::BlobTokens tokens_;
   net::HttpClient client_;
+  net::HttpClient waiting_client_;  ///< patient with little, not with nothing
 };
 
 HttpBlobs::HttpBlobs(const net::ClusterKeys& keys, HttpBlobsOptions options)
@@ -159,6 +190,25 @@ Result<std::shared_ptr<const EncodedImage>> HttpBlobs::fetch_picture(const std::
   const auto fetched = impl_->fetch(blob, impl_->options.max_picture_bytes, open, stop);
   if (!fetched.ok()) return fetched.error();
   return std::shared_ptr<const EncodedImage>(std::move(picture));
+}
+
+Result<void> HttpBlobs::receive_stripe(const std::string& endpoint, SessionId session,
+                                       std::size_t stripe, resources::Arrival& into, bool& news,
+                                       std::stop_token stop) {
+  const std::string id = std::to_string(static_cast<std::uint64_t>(session));
+  const Impl::Blob blob{endpoint, "/spread/" + id + "?stripe=" + std::to_string(stripe), kGetSpread,
+                        id};
+  StripeReader reader(into);
+  const net::BodySink sink = [&](std::span<const std::uint8_t> piece) {
+    auto taken = reader.take(piece);
+    news = news || reader.has_news();
+    return taken;
+  };
+  auto received = impl_->receive(blob, into.have(stripe), sink, stop);
+  if (received.ok() && !reader.ended()) {
+    return Error{ErrorCode::kUnavailable, endpoint + " does not get all of the files"};
+  }
+  return received;
 }
 
 Result<void> HttpBlobs::fetch_resource(const std::string& endpoint, const std::string& sha256,

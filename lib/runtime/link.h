@@ -40,6 +40,7 @@ struct Join {
   std::string name;
   std::string arithmetic;  ///< see producers/arithmetic.h
   std::string endpoint;    ///< of its resource port, "http://host:port"
+  std::string zone;        ///< whom it reaches best; "": it does not say
   std::uint32_t slots = 1;
   std::uint64_t partial_budget_bytes = 0;
   std::int64_t process_id = 0;
@@ -67,10 +68,10 @@ struct Pong {
   std::uint64_t dropped_logs = 0;  ///< records that did not fit the bound
 };
 
-using MasterMessage = std::variant<Welcome, Ping, core::RunTask, core::CancelTask,
-                                   core::DropPartials, core::DeleteCache>;
-using WorkerMessage =
-    std::variant<Join, Pong, core::TaskFinished, core::TaskFailed, core::FetchedFiles>;
+using MasterMessage = std::variant<Welcome, Ping, core::RunTask, core::ReceiveFiles,
+                                   core::CancelTask, core::DropPartials, core::DeleteCache>;
+using WorkerMessage = std::variant<Join, Pong, core::TaskFinished, core::TaskFailed,
+                                   core::FetchedFiles, core::ReceivedFiles>;
 
 /// The master's end. Thread safety: all methods may be called from any thread.
 class WorkerLink {

@@ -237,6 +237,7 @@ Result<void> Master::Impl::open_ports(const instances::BackendDescription& backe
   runtime::ResourceServerOptions server;
   server.bind_address = options_.bind_address;
   server.resources = resources_.get();
+  server.arrivals = [this](SessionId id, std::chrono::milliseconds) { return arrival_of(id); };
   server.tls = tls->server;
   auto started = with_port("resourcePort", options_.resource_port, [&](std::uint16_t port) {
     server.port = port;
@@ -426,6 +427,7 @@ void Master::Impl::carry_out_action(const core::State& state, core::Action& acti
       if (a.run.scout) return impl.send_to_scout(std::move(a));
       impl.gateway_->send(a.worker, std::move(a.run));
     }
+    void operator()(core::ReceiveOn& a) const { impl.gateway_->send(a.worker, std::move(a.files)); }
     void operator()(core::CancelOn& a) const { impl.gateway_->send(a.worker, a.cancel); }
     void operator()(core::DropOn& a) const { impl.gateway_->send(a.worker, std::move(a.drop)); }
     void operator()(core::DeleteCacheOn& a) const { impl.gateway_->send(a.worker, a.session); }

@@ -152,6 +152,8 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<core::Resource> provided_resource(const ResourceRequest& resource,
                                            const std::string& owner, const std::string& field,
                                            std::set<std::string>& authorized) const;
+  /// To send the session's files to workers; null: it is not there.
+  std::shared_ptr<const resources::Arrival> arrival_of(SessionId id) const;
   /// Sends the task with what it may use of providers; without, it fails.
   void send_to_scout(core::RunOn action);
   Result<std::vector<core::ProviderAccess>> access_for(const core::SessionSpec& session,

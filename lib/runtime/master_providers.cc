@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "runtime/master_impl.h"
 #include "runtime/provided_files.h"
@@ -40,6 +41,18 @@ Result<core::Resource> Master::Impl::provided_resource(const ResourceRequest& re
   made.sha256 = std::move(stored->sha256);
   made.size_bytes = stored->size_bytes;
   return made;
+}
+
+std::shared_ptr<const resources::Arrival> Master::Impl::arrival_of(SessionId id) const {
+  const auto session = directory_->session(id);
+  if (!session) return nullptr;
+  std::vector<std::string> names;
+  for (const core::Resource& resource : session->spec->resources) names.push_back(resource.sha256);
+  const auto arrival = std::make_shared<resources::Arrival>(*resources_, names, nullptr);
+  for (std::size_t file = 0; file < names.size(); ++file) {
+    if (names[file].empty() || !resources_->has(names[file])) arrival->set_missing(file);
+  }
+  return arrival;
 }
 
 void Master::Impl::send_to_scout(core::RunOn action) {

@@ -47,6 +47,11 @@ Result<std::shared_ptr<const EncodedImage>> MemoryBlobs::fetch_picture(const std
                                          std::to_string(static_cast<std::uint64_t>(task))};
 }
 
+Result<void> MemoryBlobs::receive_stripe(const std::string&, SessionId, std::size_t,
+                                         resources::Arrival&, bool&, std::stop_token) {
+  return Error{ErrorCode::kConflict, "workers of one process link files"};
+}
+
 Result<void> MemoryBlobs::fetch_resource(const std::string&, const std::string& sha256,
                                          const std::filesystem::path& target, std::stop_token) {
   return master_store_.place(sha256, target, resources::Placing::kLink);

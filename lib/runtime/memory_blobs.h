@@ -37,6 +37,9 @@ class MemoryBlobs : public Blobs {
   Result<std::shared_ptr<const EncodedImage>> fetch_picture(const std::string& endpoint,
                                                             TaskId task, Format format,
                                                             std::stop_token stop) override;
+  /// kConflict: a link costs less.
+  Result<void> receive_stripe(const std::string& endpoint, SessionId session, std::size_t stripe,
+                              resources::Arrival& into, bool& news, std::stop_token stop) override;
   /// Links the file; copies it where the file systems differ.
   Result<void> fetch_resource(const std::string& endpoint, const std::string& sha256,
                               const std::filesystem::path& target, std::stop_token stop) override;

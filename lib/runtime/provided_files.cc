@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -50,8 +51,9 @@ Result<Door> open_door(const core::ProviderAccess& access) {
 
 using Doors = std::map<std::string, Door, std::less<>>;
 
-Result<resources::StoredFile> fetch(const core::Resource& resource, const Doors& doors,
-                                    const resources::ContentStore& store,
+/// Of a file of the session, into the arrival.
+Result<resources::StoredFile> fetch(const core::Resource& resource, std::size_t place,
+                                    const Doors& doors, resources::Arrival& arrival,
                                     const std::stop_token& stop) {
   const auto door = doors.find(resource.type);
   if (door == doors.end()) {
@@ -62,9 +64,16 @@ Result<resources::StoredFile> fetch(const core::Resource& resource, const Doors&
   providers::FetchRequest request;
   request.fields = std::move(*fields);
   request.credentials = door->second.credentials;
-  auto writer = fetch_into(store, *door->second.provider, request, stop);
-  if (!writer.ok()) return writer.error();
-  auto stored = writer->finish(resource.sha256);
+  std::tie(request.offset, request.expected_version) = arrival.resume(place);
+  request.on_head = [&](const providers::ResourceHead& head) {
+    return arrival.set_version(place, head.version);
+  };
+  const auto take = [&](std::span<const std::uint8_t> piece) {
+    return arrival.append(place, {reinterpret_cast<const char*>(piece.data()), piece.size()});
+  };
+  auto fetched = door->second.provider->fetch(request, take, stop);
+  if (!fetched.ok()) return fetched.error();
+  auto stored = arrival.finish(place);
   if (!stored.ok() && stored.error().code == ErrorCode::kInvalidArgument) {
     return Error{ErrorCode::kConflict,
                  "it has changed at " + resource.type + " since this session first had it, and " +
@@ -90,6 +99,54 @@ class FirstError {
   std::optional<Error> error_;
   std::stop_source stop_;
 };
+
+/// Fetches what the store lacks, a few at a time, and fills in what is in it.
+Result<void> fetch_lacking(core::SessionSpec& spec, const Doors& doors,
+                           const resources::ContentStore& store, resources::Arrival& arrival,
+                           const std::stop_token& stop) {
+  std::vector<std::size_t> wanted;
+  for (std::size_t place = 0; place < spec.resources.size(); ++place) {
+    core::Resource& resource = spec.resources[place];
+    if (resource.known() && store.has(resource.sha256)) continue;
+    if (const auto stored = arrival.stored(place)) {
+      resource.sha256 = stored->sha256;
+      resource.size_bytes = stored->size_bytes;
+      continue;
+    }
+    if (resource.type == core::kUploadType) {
+      arrival.set_missing(place);  // whoever wants it asks the master
+    } else {
+      wanted.push_back(place);
+    }
+  }
+  FirstError first;
+  const std::stop_callback stops(stop, [&first] { first.request_stop(); });
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i = next++; i < wanted.size() && !first.token().stop_requested(); i = next++) {
+      core::Resource& resource = spec.resources[wanted[i]];
+      auto stored = fetch(resource, wanted[i], doors, arrival, first.token());
+      if (!stored.ok()) {
+        Error error = stored.error();
+        error.message = "cannot fetch \"" + resource.dst + "\": " + error.message;
+        first.set(std::move(error));
+        return;
+      }
+      resource.sha256 = std::move(stored->sha256);
+      resource.size_bytes = stored->size_bytes;
+    }
+  };
+  {
+    std::vector<std::jthread> helpers;
+    while (helpers.size() + 1 < std::min(kAtOnce, wanted.size())) helpers.emplace_back(work);
+    work();
+  }
+  if (first.error()) return *first.error();
+  if (stop.stop_requested()) {
+    return Error{ErrorCode::kCancelled, "cancelled while its resources were fetched"};
+  }
+  return {};
+}
 
 }  // namespace
 
@@ -117,45 +174,18 @@ Result<std::shared_ptr<const core::SessionSpec>> ProvidedFiles::complete(
     if (!door.ok()) return door.error();
     doors.emplace(access.provider, std::move(*door));
   }
+  auto arrival = receiving_.begin(scout.session_id, *scout.session);
   auto spec = std::make_shared<core::SessionSpec>(*scout.session);
-  std::vector<core::Resource*> wanted;
-  for (core::Resource& resource : spec->resources) {
-    if (resource.type == core::kUploadType) continue;
-    if (!resource.known() || !resources_.store().has(resource.sha256)) wanted.push_back(&resource);
+  auto fetched = fetch_lacking(*spec, doors, store_, *arrival, stop);
+  if (!fetched.ok()) {
+    receiving_.give_up(scout.session_id, arrival);
+    return fetched.error();
   }
-  FirstError first;
-  const std::stop_callback stops(stop, [&first] { first.request_stop(); });
-  std::atomic<std::size_t> next{0};
-  const auto work = [&] {
-    for (std::size_t i = next++; i < wanted.size() && !first.token().stop_requested(); i = next++) {
-      core::Resource& resource = *wanted[i];
-      auto stored = resources_.add(scout.session_id, [&](const resources::ContentStore& store) {
-        return fetch(resource, doors, store, first.token());
-      });
-      if (!stored.ok()) {
-        Error error = stored.error();
-        error.message = "cannot fetch \"" + resource.dst + "\": " + error.message;
-        first.set(std::move(error));
-        return;
-      }
-      resource.sha256 = std::move(stored->sha256);
-      resource.size_bytes = stored->size_bytes;
-    }
-  };
-  {
-    std::vector<std::jthread> helpers;
-    while (helpers.size() + 1 < std::min(kAtOnce, wanted.size())) helpers.emplace_back(work);
-    work();
-  }
-  if (first.error()) return *first.error();
-  if (stop.stop_requested()) {
-    return Error{ErrorCode::kCancelled, "cancelled while its resources were fetched"};
-  }
-  core::FetchedFiles fetched{scout.session_id, {}};
+  core::FetchedFiles told{scout.session_id, {}};
   for (const core::Resource& resource : spec->resources) {
-    fetched.files.push_back({resource.sha256, resource.size_bytes});
+    told.files.push_back({resource.sha256, resource.size_bytes});
   }
-  tell_(std::move(fetched));
+  tell_(std::move(told));
   return std::shared_ptr<const core::SessionSpec>(std::move(spec));
 }
 

@@ -1,5 +1,6 @@
 // ProvidedFiles: what a scout does (core/supply.cc): it fetches the files of a session
 // that come from providers into the worker's store, and tells the master what is in them.
+// Others are sent what it has so far meanwhile (receiving.h).
 //
 // What is known already is not fetched again if the store has it; if it has not, the
 // provider must still have those very bytes. Files are fetched a few at a time.
@@ -20,7 +21,8 @@
 
 #include "core/task.h"
 #include "providers/provider.h"
-#include "resources/resource_cache.h"
+#include "resources/content_store.h"
+#include "runtime/receiving.h"
 
 namespace francine::runtime {
 
@@ -32,9 +34,10 @@ Result<resources::ContentWriter> fetch_into(const resources::ContentStore& store
 
 class ProvidedFiles {
  public:
-  /// `tell` sends to the master.
-  ProvidedFiles(resources::ResourceCache& resources, std::function<void(core::FetchedFiles)> tell)
-      : resources_(resources), tell_(std::move(tell)) {}
+  /// `tell` sends to the master. The references must outlive the object.
+  ProvidedFiles(const resources::ContentStore& store, Receiving& receiving,
+                std::function<void(core::FetchedFiles)> tell)
+      : store_(store), receiving_(receiving), tell_(std::move(tell)) {}
 
   /// The session of the scout's task with all that is in its files, which are in the store
   /// then, but for uploads.
@@ -42,7 +45,8 @@ class ProvidedFiles {
                                                             const std::stop_token& stop);
 
  private:
-  resources::ResourceCache& resources_;
+  const resources::ContentStore& store_;
+  Receiving& receiving_;
   const std::function<void(core::FetchedFiles)> tell_;
 };
 

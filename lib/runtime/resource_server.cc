@@ -17,11 +17,14 @@
 #include "net/http_server.h"
 #include "net/json_writer.h"
 #include "net/tokens.h"
+#include "runtime/stripe_stream.h"
 
 namespace francine::runtime {
 namespace {
 
 constexpr std::size_t kFilePiece = 256 << 10;
+/// Who is to be sent a session's files may be faster than who is to get them.
+constexpr std::chrono::milliseconds kBegins(2000);
 
 net::HttpResponse refusal(int status, std::string_view reason) {
   net::HttpResponse response;
@@ -34,11 +37,11 @@ std::string_view text_of(std::span<const std::uint8_t> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::optional<TaskId> task_id(std::string_view text) {
+std::optional<std::uint64_t> number_of(std::string_view text) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
-  return TaskId{number};
+  return number;
 }
 
 std::optional<image::PartialEncoding> encoding_of(const net::HttpRequest& request) {
@@ -106,6 +109,7 @@ class ResourceServer::Impl {
     route("/partials/:id", kGetPartial, &Impl::partial);
     route("/pictures/:id", kGetPicture, &Impl::picture);
     route("/resources/:id", kGetResource, &Impl::resource);
+    route("/spread/:id", kGetSpread, &Impl::spread);
   }
 
   Result<void> start() { return server_.start(); }
@@ -135,19 +139,20 @@ class ResourceServer::Impl {
   }
 
   net::HttpResponse partial(const net::HttpRequest& request, const std::string& id) const {
-    const auto task = task_id(id);
+    const auto task = number_of(id);
     const auto encoding = encoding_of(request);
     if (!task) return refusal(400, "the id of a partial is the number of its task");
     if (!encoding) return refusal(400, "\"encoding\" is raw or zstd");
-    auto found = options_.partials == nullptr ? nullptr : options_.partials->partial(*task);
+    auto found = options_.partials == nullptr ? nullptr : options_.partials->partial(TaskId{*task});
     if (!found) return refusal(404, "no partial of task " + id + " is kept here");
     return stream_partial(std::move(found), *encoding);
   }
 
   net::HttpResponse picture(const net::HttpRequest&, const std::string& id) const {
-    const auto task = task_id(id);
+    const auto task = number_of(id);
     if (!task) return refusal(400, "the id of a picture is the number of its task");
-    const auto found = options_.partials == nullptr ? nullptr : options_.partials->picture(*task);
+    const auto found =
+        options_.partials == nullptr ? nullptr : options_.partials->picture(TaskId{*task});
     if (!found) return refusal(404, "no picture of task " + id + " is kept here");
     net::HttpResponse response;
     response.content_type = image::content_type(found->format);
@@ -171,6 +176,24 @@ class ResourceServer::Impl {
     response.stream_bytes = size;
     response.stream = [file = std::make_shared<base::UniqueFd>(std::move(*opened)), size](
                           const net::HttpSink& sink) { return send_file(file->get(), size, sink); };
+    return response;
+  }
+
+  net::HttpResponse spread(const net::HttpRequest& request, const std::string& id) const {
+    const auto session = number_of(id);
+    const auto stripe = number_of(request.query("stripe").value_or(""));
+    if (!session) return refusal(400, "what is spread has the number of its session");
+    if (!stripe) return refusal(400, "\"stripe\" is 0 or 1");
+    auto arrival = options_.arrivals ? options_.arrivals(SessionId{*session}, kBegins) : nullptr;
+    if (!arrival) return refusal(404, "no files of session " + id + " are or come here");
+    auto sending = resources::Arrival::Sending::make(std::move(arrival), *stripe,
+                                                     request.header(kHaveHeader).value_or(""));
+    if (!sending.ok()) return refusal(400, sending.error().message);
+    net::HttpResponse response;
+    response.content_type = "application/octet-stream";
+    response.stream = [sending =
+                           std::make_shared<resources::Arrival::Sending>(std::move(*sending))](
+                          const net::HttpSink& sink) { return send_stripe(*sending, sink); };
     return response;
   }
 

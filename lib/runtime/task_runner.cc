@@ -13,6 +13,7 @@
 #include "producers/table.h"
 #include "resources/resource_cache.h"
 #include "runtime/provided_files.h"
+#include "runtime/receiving.h"
 #include "runtime/scene_cache.h"
 #include "runtime/task_work.h"
 
@@ -53,6 +54,10 @@ class TaskRunner::Impl {
 
   const std::shared_ptr<PartialStore>& partials() const { return store_; }
   const resources::ContentStore& resources() const { return resources_->store(); }
+  std::shared_ptr<const resources::Arrival> arrival(SessionId session,
+                                                    std::chrono::milliseconds patience) const {
+    return receiving_->find(session, patience);
+  }
 
  private:
   using Task = std::shared_ptr<ActiveTask>;
@@ -61,6 +66,7 @@ class TaskRunner::Impl {
   void on(const Ping& ping);
   void send_pong();
   void on(core::RunTask& run);
+  void on(const core::ReceiveFiles& files);
   void on(const core::CancelTask& cancel);
   void on(const core::DropPartials& drop);
   void on(const core::DeleteCache& deleted);
@@ -87,6 +93,7 @@ class TaskRunner::Impl {
   const std::shared_ptr<PartialStore> store_ = std::make_shared<PartialStore>();
   std::unique_ptr<resources::ResourceCache> resources_;
   std::optional<SceneCache> scenes_;
+  std::optional<Receiving> receiving_;
   std::optional<ProvidedFiles> provided_;
   std::optional<TaskWork> work_;
 
@@ -122,11 +129,15 @@ Result<void> TaskRunner::Impl::start(const TaskRunnerOptions& options) {
   if (!cache.ok()) return cache.error();
   resources_ = std::move(*cache);
   scenes_.emplace(producers_, *resources_);
-  provided_.emplace(*resources_, [this](core::FetchedFiles fetched) {
+  receiving_.emplace(*resources_, blobs_, [this](SessionId session) {
+    const std::lock_guard lock(mutex_);
+    answer(core::ReceivedFiles{session});
+  });
+  provided_.emplace(resources_->store(), *receiving_, [this](core::FetchedFiles fetched) {
     const std::lock_guard lock(mutex_);
     answer(std::move(fetched));
   });
-  work_.emplace(*scenes_, *provided_, *store_, blobs_);
+  work_.emplace(*scenes_, *provided_, *receiving_, *store_, blobs_);
   threads_.reserve(slots_);
   for (std::size_t i = 0; i < slots_; ++i) {
     threads_.emplace_back([this](const std::stop_token& end) { serve_slot(end); });
@@ -226,9 +237,26 @@ void TaskRunner::Impl::on(core::RunTask& run) {
     settle_failed(run, refused);
     return;
   }
-  if (!run.sources.empty()) sources_[run.session_id] = std::move(run.sources);
   waiting_.push_back(std::make_shared<ActiveTask>(ActiveTask{std::move(run), {}}));
   wake_.notify_one();
+}
+
+void TaskRunner::Impl::on(const core::ReceiveFiles& files) {
+  std::string master;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopped_) return;
+    master = master_endpoint_;
+    std::vector<std::string>& sources = sources_[files.session_id];
+    sources.clear();
+    for (const auto& parents : files.parents) {
+      for (const std::string& parent : parents) {
+        const bool known = std::ranges::find(sources, parent) != sources.end();
+        if (!parent.empty() && !known) sources.push_back(parent);
+      }
+    }
+  }
+  receiving_->receive(files, master);
 }
 
 template <typename Which>
@@ -260,6 +288,7 @@ void TaskRunner::Impl::on(const core::DeleteCache& deleted) {
   const SessionId session = deleted.session;
   cancel_where([&](const core::RunTask& run) { return run.session_id == session; }, true);
   store_->drop_session(session);
+  receiving_->release(session);
   scenes_->release(session);
   const std::lock_guard lock(mutex_);
   sources_.erase(session);
@@ -268,6 +297,7 @@ void TaskRunner::Impl::on(const core::DeleteCache& deleted) {
 void TaskRunner::Impl::forget() {
   cancel_where([](const core::RunTask&) { return true; }, true);
   store_->clear();
+  receiving_->release_all();
   scenes_->release_all();
   const std::lock_guard lock(mutex_);
   sources_.clear();
@@ -388,5 +418,9 @@ void TaskRunner::forget() { impl_->forget(); }
 void TaskRunner::stop() { impl_->stop(); }
 const std::shared_ptr<PartialStore>& TaskRunner::partials() const { return impl_->partials(); }
 const resources::ContentStore& TaskRunner::resources() const { return impl_->resources(); }
+std::shared_ptr<const resources::Arrival> TaskRunner::arrival(
+    SessionId session, std::chrono::milliseconds patience) const {
+  return impl_->arrival(session, patience);
+}
 
 }  // namespace francine::runtime

@@ -29,6 +29,7 @@
 #ifndef FRANCINE_RUNTIME_TASK_RUNNER_H
 #define FRANCINE_RUNTIME_TASK_RUNNER_H
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
@@ -40,6 +41,7 @@
 #include <francine/producer.h>
 #include <francine/result.h>
 
+#include "resources/arrival.h"
 #include "resources/content_store.h"
 #include "runtime/blobs.h"
 #include "runtime/link.h"
@@ -88,6 +90,9 @@ class TaskRunner {
   /// What it keeps, for others to fetch.
   const std::shared_ptr<PartialStore>& partials() const;
   const resources::ContentStore& resources() const;
+  /// As ResourceServerOptions::arrivals.
+  std::shared_ptr<const resources::Arrival> arrival(SessionId session,
+                                                    std::chrono::milliseconds patience) const;
 
  private:
   class Impl;

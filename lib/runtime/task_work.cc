@@ -73,6 +73,9 @@ TaskWork::Made TaskWork::produce(const core::RunTask& task, TaskOutcome& outcome
     auto complete = provided_.complete(task, stop);
     if (!complete.ok()) return complete.error();
     session = std::move(*complete);
+  } else {
+    const Stopwatch watch(outcome.times.fetching_us);
+    receiving_.wait(task.session_id, stop);
   }
   const auto scene = scenes_.acquire(task.session_id, *session, outcome.times, stop);
   if (!scene.ok()) return scene.error();

@@ -39,8 +39,9 @@ struct TaskOutcome {
 class TaskWork {
  public:
   /// The references must outlive the object.
-  TaskWork(SceneCache& scenes, ProvidedFiles& provided, const PartialStore& store, Blobs& blobs)
-      : scenes_(scenes), provided_(provided), store_(store), blobs_(blobs) {}
+  TaskWork(SceneCache& scenes, ProvidedFiles& provided, const Receiving& receiving,
+           const PartialStore& store, Blobs& blobs)
+      : scenes_(scenes), provided_(provided), receiving_(receiving), store_(store), blobs_(blobs) {}
 
   /// After a stop was requested, the outcome is an error soon, and means nothing.
   TaskOutcome run(const core::RunTask& task, std::stop_token stop);
@@ -57,6 +58,7 @@ class TaskWork {
 
   SceneCache& scenes_;
   ProvidedFiles& provided_;
+  const Receiving& receiving_;
   const PartialStore& store_;
   Blobs& blobs_;
 };

@@ -65,6 +65,10 @@ Result<void> check(const WorkerOptions& options) {
     return wrong_option("slots is " + std::to_string(options.slots) + ", more than " +
                         std::to_string(runtime::kMaxSlots));
   }
+  if (options.zone.size() > kMaxNameBytes || !std::ranges::all_of(options.zone, in_name)) {
+    return wrong_option("zone \"" + options.zone +
+                        "\" is not at most 64 characters of [A-Za-z0-9._-]");
+  }
   if (options.bind_address.empty()) return wrong_option("bind_address is empty");
   if (options.orphan_timeout.count() <= 0) return wrong_option("orphan_timeout is not above 0");
   return {};
@@ -170,6 +174,9 @@ Result<void> Worker::Impl::start() {
   serving.port = options_.resource_port;
   serving.partials = runner_->partials().get();
   serving.resources = &runner_->resources();
+  serving.arrivals = [this](SessionId session, std::chrono::milliseconds patience) {
+    return runner_->arrival(session, patience);
+  };
   serving.tls = tls->server;
   auto server = runtime::ResourceServer::start(serving, keys_);
   if (!server.ok()) return server.error();
@@ -194,6 +201,7 @@ runtime::Join Worker::Impl::make_join() const {
   join.arithmetic = producers::arithmetic();
   join.endpoint =
       runtime::endpoint_of(reachable_host(options_), server_->port(), options_.tls.enabled());
+  join.zone = options_.zone;
   join.slots = options_.slots;
   join.partial_budget_bytes = options_.partial_budget_bytes;
   join.process_id = ::getpid();

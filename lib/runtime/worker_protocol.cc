@@ -88,6 +88,7 @@ void write(const Join& join, std::string& out) {
   json.begin_object().member("name", join.name).member("arithmetic", join.arithmetic);
   json.member("endpoint", join.endpoint).member("slots", join.slots);
   json.member("partialBudget", join.partial_budget_bytes).member("processId", join.process_id);
+  if (!join.zone.empty()) json.member("zone", join.zone);
   json.member("life", join.life).key("report");
   write_report(json, join.report);
   json.end_object();
@@ -132,6 +133,11 @@ void write(const core::TaskFailed& failed, std::string& out) {
   json.end_object();
 }
 
+void write(const core::ReceivedFiles& received, std::string& out) {
+  net::begin_notification(out, "received");
+  JsonWriter(out).begin_object().member("session", number(received.session)).end_object();
+}
+
 void write(const core::FetchedFiles& fetched, std::string& out) {
   net::begin_notification(out, "fetched");
   JsonWriter json(out);
@@ -165,6 +171,7 @@ Result<WorkerMessage> read_join(const Json& params) {
   join.partial_budget_bytes = in.uint("partialBudget");
   join.process_id = in.integer("processId");
   join.life = in.text("life", kMaxName);
+  if (in.member("zone") != nullptr) join.zone = in.text("zone", kMaxName);
   std::optional<Error> error = in.error();
   const Json* report = in.member("report");
   if (report == nullptr) return wrong_message("\"report\"", "is not there");
@@ -229,6 +236,13 @@ Result<WorkerMessage> read_files(const Json& params) {
   return WorkerMessage(std::move(*fetched));
 }
 
+Result<WorkerMessage> read_received(const Json& params) {
+  ParamsReader in(params);
+  const core::ReceivedFiles received{SessionId{in.uint("session")}};
+  if (in.error()) return *in.error();
+  return WorkerMessage(received);
+}
+
 Result<Welcome> read_welcome(const Json& result) {
   ParamsReader in(result);
   Welcome welcome;
@@ -280,21 +294,11 @@ void MasterEncoder::encode_run(const core::RunTask& run, std::string& out) {
     json.key("drop");
     write_ids<TaskId>(json, run.drop);
   }
-  if (!run.sources.empty()) {
-    json.key("sources").begin_array();
-    for (const std::string& source : run.sources) json.value(source);
-    json.end_array();
-  }
   if (run.scout) {
     json.member("scout", true).key("access");
     write_access(json, run.access);
   }
-  const auto* described = sessions_.find(run.session_id);
-  if (described == nullptr || *described != run.session) {
-    json.key("sessionSpec");
-    write_session(json, *run.session);
-    sessions_.remember(run.session_id, run.session);
-  }
+  describe(json, run.session_id, run.session);
   if (executions_.find(run.execution_id) == nullptr) {
     json.key("executionSpec");
     write_execution(json, *run.execution);
@@ -303,9 +307,29 @@ void MasterEncoder::encode_run(const core::RunTask& run, std::string& out) {
   json.end_object();
 }
 
+void MasterEncoder::encode_receive(const core::ReceiveFiles& files, std::string& out) {
+  net::begin_notification(out, "receive");
+  JsonWriter json(out);
+  json.begin_object().member("session", number(files.session_id)).key("parents");
+  write_parents(json, files.parents);
+  describe(json, files.session_id, files.session);
+  json.end_object();
+}
+
+void MasterEncoder::describe(JsonWriter& json, SessionId id,
+                             const std::shared_ptr<const core::SessionSpec>& session) {
+  const auto* described = sessions_.find(id);
+  if (described != nullptr && *described == session) return;
+  json.key("sessionSpec");
+  write_session(json, *session);
+  sessions_.remember(id, session);
+}
+
 void MasterEncoder::encode(const MasterMessage& message, std::string& out) {
   if (const auto* run = std::get_if<core::RunTask>(&message)) {
     encode_run(*run, out);
+  } else if (const auto* files = std::get_if<core::ReceiveFiles>(&message)) {
+    encode_receive(*files, out);
   } else if (const auto* welcome = std::get_if<Welcome>(&message)) {
     net::begin_result(out, kJoinRequest);
     JsonWriter json(out);
@@ -369,6 +393,7 @@ Result<void> WorkerDecoder::decode(std::string_view frame, const Sink& sink) {
       if (message.method == "failed") read = read_failed(params);
       if (message.method == "pong") read = read_pong(params);
       if (message.method == "fetched") read = read_files(params);
+      if (message.method == "received") read = read_received(params);
     }
     if (!read.ok()) return read.error();
     sink(std::move(*read));
@@ -393,6 +418,30 @@ void MasterDecoder::forget(SessionId session) {
       [session](ExecutionId, const Execution& known) { return known.session == session; });
 }
 
+std::shared_ptr<const core::SessionSpec> MasterDecoder::described(const ParamsReader& in,
+                                                                  SessionId id,
+                                                                  std::optional<Error>& error) {
+  if (const Json* spec = in.member("sessionSpec")) {
+    sessions_.remember(id, read_session(*spec, error));
+  }
+  const auto* session = sessions_.find(id);
+  return session == nullptr ? nullptr : *session;
+}
+
+Result<core::ReceiveFiles> MasterDecoder::decode_receive(const Json& params) {
+  ParamsReader in(params);
+  core::ReceiveFiles files;
+  files.session_id = SessionId{in.uint("session")};
+  std::optional<Error> error = in.error();
+  files.parents = read_parents(in, error);
+  files.session = described(in, files.session_id, error);
+  if (error) return *error;
+  if (files.session == nullptr) {
+    return wrong_message("receive", "names a session that was not described");
+  }
+  return files;
+}
+
 Result<core::RunTask> MasterDecoder::decode_run(const Json& params) {
   ParamsReader in(params);
   core::RunTask run;
@@ -406,27 +455,20 @@ Result<core::RunTask> MasterDecoder::decode_run(const Json& params) {
   run.execution_id = ExecutionId{in.uint("execution")};
   run.inputs = read_inputs(in);
   run.drop = in.task_ids("drop");
-  for (const Json& source : in.list("sources", kMaxInputs)) {
-    run.sources.emplace_back(in.text("sources", &source, kMaxText));
-  }
   run.scout = in.flag("scout");
   std::optional<Error> error = in.error();
   if (run.scout) run.access = read_access(in, error);
   if (error) return *error;
 
-  if (const Json* spec = in.member("sessionSpec")) {
-    sessions_.remember(run.session_id, read_session(*spec, error));
-  }
+  run.session = described(in, run.session_id, error);
   if (const Json* spec = in.member("executionSpec")) {
     executions_.remember(run.execution_id, {run.session_id, read_execution(*spec, error)});
   }
   if (error) return *error;
-  const auto* session = sessions_.find(run.session_id);
   const Execution* execution = executions_.find(run.execution_id);
-  if (session == nullptr || execution == nullptr) {
+  if (run.session == nullptr || execution == nullptr) {
     return wrong_message("run", "names a session or execution that was not described");
   }
-  run.session = *session;
   run.execution = execution->spec;
   if (run.shares.end > run.execution->parallel) {
     return wrong_message("\"shares\"", "is not within the execution");
@@ -441,6 +483,10 @@ Result<void> MasterDecoder::decode_call(std::string_view method, const Json& par
     auto run = decode_run(params);
     if (!run.ok()) return run.error();
     sink(MasterMessage(std::move(*run)));
+  } else if (method == "receive") {
+    auto files = decode_receive(params);
+    if (!files.ok()) return files.error();
+    sink(MasterMessage(std::move(*files)));
   } else if (method == "ping") {
     sink(MasterMessage(Ping{}));
   } else if (method == "cancel") {

@@ -40,7 +40,9 @@
 #include <francine/result.h>
 
 #include "core/task.h"
+#include "net/json_writer.h"
 #include "runtime/link.h"
+#include "runtime/params_reader.h"
 
 namespace francine::runtime {
 
@@ -96,6 +98,10 @@ class MasterEncoder {
 
  private:
   void encode_run(const core::RunTask& run, std::string& out);
+  void encode_receive(const core::ReceiveFiles& files, std::string& out);
+  /// The member `sessionSpec`, unless the other end has it.
+  void describe(net::JsonWriter& json, SessionId id,
+                const std::shared_ptr<const core::SessionSpec>& session);
 
   /// As they were described: what is in a session's files may become known later.
   Recent<SessionId, std::shared_ptr<const core::SessionSpec>> sessions_;
@@ -133,6 +139,10 @@ class MasterDecoder {
   Result<void> decode_call(std::string_view method, const rapidjson::Value& params,
                            const Sink& sink);
   Result<core::RunTask> decode_run(const rapidjson::Value& params);
+  Result<core::ReceiveFiles> decode_receive(const rapidjson::Value& params);
+  /// Null: neither now nor before.
+  std::shared_ptr<const core::SessionSpec> described(const ParamsReader& in, SessionId id,
+                                                     std::optional<Error>& error);
   void forget(SessionId session);
 
   Recent<SessionId, std::shared_ptr<const core::SessionSpec>> sessions_;

@@ -209,6 +209,14 @@ void put(Text& text, const ResourcesSettled& r) {
   text << "ResourcesSettled" << r.session << "from" << r.worker;
 }
 
+void put(Text& text, const FilesFed& r) {
+  text << "FilesFed" << r.session << "to" << r.worker << "stripe" << r.stripe << "from" << r.parent;
+}
+void put(Text& text, const FilesHeld& r) { text << "FilesHeld" << r.session << "by" << r.worker; }
+void put(Text& text, const FilesMissed& r) {
+  text << "FilesMissed" << r.session << "by" << r.worker;
+}
+
 void put(Text& text, const ReportTaken& r) {
   text << "ReportTaken" << r.worker;
   put(text, r.report);
@@ -284,7 +292,14 @@ void put(Text& text, const RunOn& a) {
     if (!input.endpoint.empty()) text << "from" << input.endpoint;
   }
   for (const TaskId task : a.run.drop) text << "drop" << task;
-  for (const std::string& source : a.run.sources) text << "source" << source;
+}
+
+void put(Text& text, const ReceiveOn& a) {
+  text << "ReceiveOn" << a.worker << "of" << a.files.session_id;
+  for (const auto& parents : a.files.parents) {
+    text << "from";
+    for (const std::string& parent : parents) text << (parent.empty() ? "master" : parent);
+  }
 }
 
 void put(Text& text, const CancelOn& a) { text << "CancelOn" << a.worker << a.cancel.task; }

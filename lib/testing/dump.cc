@@ -57,7 +57,11 @@ void dump_session(Page& page, SessionId id, const Session& session) {
   head << "running" << session.running << "bytes" << session.resource_bytes;
   head << "holders-version" << session.holders_version << "settings" << *session.settings;
   holdings_to(head, session.holders);
-  for (const WorkerId worker : session.supplied) head << "supplied" << worker;
+  for (const Spreading::Member& member : session.spreading.members()) {
+    head << (member.complete ? "supplied" : member.root ? "fetching" : "fed") << member.worker;
+    if (member.root) continue;
+    for (const WorkerId parent : member.parents) head << "by" << parent;
+  }
   head.flag("provided", session.provided).flag("settled", session.settled);
   if (session.scout != TaskId{}) head << "scout" << session.scout;
   for (const Resource& resource : session.spec->resources) {

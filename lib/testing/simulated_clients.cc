@@ -54,7 +54,9 @@ SimulatedClients::Wish SimulatedClients::draw_wish(std::uint32_t number) {
   Wish wish;
   wish.name = "execution" + std::to_string(number);
   wish.session = world_.below(sessions_.size());
-  wish.parallel = static_cast<std::uint32_t>(1 + world_.below(options.parallel));
+  wish.parallel = options.exact_parallel
+                      ? options.parallel
+                      : static_cast<std::uint32_t>(1 + world_.below(options.parallel));
   wish.seed = world_.below(3);
   wish.priority = static_cast<std::int32_t>(world_.below(3)) - 1;
   wish.updates = world_.chance(options.updates);

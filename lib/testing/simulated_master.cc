@@ -293,6 +293,8 @@ void SimulatedMaster::answer(const Answer& answer) {
 void SimulatedMaster::act(Action& action) {
   if (auto* run = std::get_if<RunOn>(&action)) {
     send(run->worker, [what = std::move(run->run)](SimulatedWorker& w) { w.receive(what); });
+  } else if (auto* files = std::get_if<ReceiveOn>(&action)) {
+    send(files->worker, [what = std::move(files->files)](SimulatedWorker& w) { w.receive(what); });
   } else if (auto* cancel = std::get_if<CancelOn>(&action)) {
     send(cancel->worker, [what = cancel->cancel](SimulatedWorker& w) { w.receive(what); });
   } else if (auto* drop = std::get_if<DropOn>(&action)) {
@@ -404,6 +406,7 @@ void SimulatedMaster::hear(const SimulatedLinkPtr& link, Event event) {
       if (auto* finished = std::get_if<WorkerFinished>(&what)) finished->worker = id;
       if (auto* failed = std::get_if<WorkerFailed>(&what)) failed->worker = id;
       if (auto* fetched = std::get_if<WorkerFetched>(&what)) fetched->worker = id;
+      if (auto* received = std::get_if<WorkerReceived>(&what)) received->worker = id;
     }
     post(std::move(what));
   });

@@ -47,6 +47,7 @@ Timestamp SimulatedNetwork::arrival(const SimulatedLink& link, Timestamp& last) 
 void SimulatedNetwork::to_worker(const SimulatedLinkPtr& link,
                                  std::function<void(SimulatedWorker&)> message) {
   if (!link->up) return;
+  world_.note_message();
   const Timestamp arrives = arrival(*link, link->last_to_worker);
   world_.after(arrives - world_.now(), [link, what = std::move(message)] {
     if (link->up && link->worker->is_alive()) what(*link->worker);
@@ -55,6 +56,7 @@ void SimulatedNetwork::to_worker(const SimulatedLinkPtr& link,
 
 void SimulatedNetwork::to_master(const SimulatedLinkPtr& link, std::function<void()> message) {
   if (!link->up) return;
+  world_.note_message();
   const Timestamp arrives = arrival(*link, link->last_to_master);
   world_.after(arrives - world_.now(), [link, what = std::move(message)] {
     if (link->up || (link->drains && !link->told_master)) what();
@@ -74,10 +76,18 @@ SimulatedImagePtr SimulatedNetwork::fetch(std::uint32_t asker, const std::string
   return worker == nullptr ? nullptr : worker->fetch(task);
 }
 
-bool SimulatedNetwork::has_files(std::uint32_t asker, const std::string& endpoint, SessionId id,
-                                 const core::SessionSpec& session) const {
+std::shared_ptr<const core::SessionSpec> SimulatedNetwork::files(std::uint32_t asker,
+                                                                 const std::string& endpoint,
+                                                                 SessionId id) const {
   const SimulatedWorker* worker = find(asker, endpoint);
-  return worker != nullptr && worker->has_files(id, session);
+  return worker == nullptr ? nullptr : worker->files(id);
+}
+
+std::optional<std::uint32_t> SimulatedNetwork::number_of(std::uint32_t asker,
+                                                         const std::string& endpoint) const {
+  const SimulatedWorker* worker = find(asker, endpoint);
+  if (worker == nullptr) return std::nullopt;
+  return worker->number();
 }
 
 }  // namespace francine::testing

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "testing/simulated_image.h"
+#include "testing/simulated_transfers.h"
 #include "testing/simulated_world.h"
 
 namespace francine::testing {
@@ -55,9 +56,13 @@ class SimulatedNetwork {
   bool reaches(std::uint32_t one, std::uint32_t other) const { return side(one) == side(other); }
   /// What the worker of this endpoint keeps; null: it is not there, or cannot be had.
   SimulatedImagePtr fetch(std::uint32_t asker, const std::string& endpoint, TaskId task) const;
-  /// Whether the worker of this endpoint is there and has the very files of the session.
-  bool has_files(std::uint32_t asker, const std::string& endpoint, SessionId id,
-                 const core::SessionSpec& session) const;
+  /// The session with the files that the worker of this endpoint has; null: it is not
+  /// there, or has none.
+  std::shared_ptr<const core::SessionSpec> files(std::uint32_t asker, const std::string& endpoint,
+                                                 SessionId id) const;
+  /// The worker of this endpoint; nothing: the asker does not reach it.
+  std::optional<std::uint32_t> number_of(std::uint32_t asker, const std::string& endpoint) const;
+  SimulatedTransfers& transfers() { return transfers_; }
 
  private:
   void cut();
@@ -70,6 +75,7 @@ class SimulatedNetwork {
   Timestamp arrival(const SimulatedLink& link, Timestamp& last);
 
   SimulatedWorld& world_;
+  SimulatedTransfers transfers_{world_};
   std::vector<std::uint32_t> sides_;  ///< by worker
   std::vector<SimulatedWorker*> workers_;
   Timestamp heals_at_ = 0;

@@ -176,6 +176,8 @@ void SimulatedWorker::forget() {
   busy_slots_ = 0;
   kept_.clear();
   cached_.clear();
+  receiving_.clear();
+  network_.transfers().forget(number_);
 }
 
 /// What a restarted master may give other things the ids of.
@@ -284,6 +286,8 @@ void SimulatedWorker::receive(const DeleteCache& cache) {
   std::erase_if(
       kept_, [&](const auto& kept) { return kept.second.result.made_by.session == cache.session; });
   cached_.erase(cache.session);
+  receiving_.erase(cache.session);
+  network_.transfers().forget(number_, cache.session);
 }
 
 void SimulatedWorker::receive_ping() {
@@ -318,23 +322,23 @@ void SimulatedWorker::begin_waiting() {
     waiting_.pop_front();
     task.begun = true;
     ++busy_slots_;
-    work(task.run);
+    work(task.run, 0);
   }
 }
 
-void SimulatedWorker::work(const RunTask& run) {
+void SimulatedWorker::work(const RunTask& run, int tries) {
   const SimulationOptions& options = world_.options;
   const SimulationFaults& faults = options.faults;
+  const bool produces = run.kind == TaskKind::kProduce;
+  if (produces && !get_files(run, tries)) return;
   if (world_.fault(faults.task_hangs, "fault a task hangs")) {
     fails_to(run.execution_id);
     return;
   }
-  const bool produces = run.kind == TaskKind::kProduce;
   const auto units = static_cast<Timestamp>(produces ? run.shares.size() : run.inputs.size());
   const Timestamp unit = to_us(produces ? options.share_time : options.merge_time);
   const auto scale = speed_ * static_cast<double>(50 + world_.below(101)) / 100;
   const auto took = 1 + static_cast<Timestamp>(scale * static_cast<double>(units * unit));
-  if (produces && !get_files(run)) return;
   const bool fails = run.execution->settings == kBrokenSettings ||
                      world_.fault(faults.task_fails, "fault a task fails");
   if (fails) {

@@ -36,8 +36,10 @@ class SimulatedWorker {
   /// hides does not count.
   std::string leftovers() const;
   bool keeps_sessions() const { return !cached_.empty(); }
-  /// Whether it has the very files of the session.
+  /// Whether it has the very files of the session; of those that are not known, any.
   bool has_files(SessionId id, const core::SessionSpec& session) const;
+  /// The session with the files that it has; null: it has none.
+  std::shared_ptr<const core::SessionSpec> files(SessionId id) const;
   bool keeps_anything() const { return !kept_.empty(); }
   bool is_alive() const { return alive_; }
   /// Died, or hangs, and does not come back.
@@ -55,6 +57,7 @@ class SimulatedWorker {
   // What the master says.
   void receive_welcome(const SimulatedLink& link, const std::string& cluster);
   void receive(const core::RunTask& run);
+  void receive(const core::ReceiveFiles& files);
   void receive(const core::CancelTask& cancel);
   void receive(const core::DropPartials& drop);
   void receive(const core::DeleteCache& cache);
@@ -91,11 +94,20 @@ class SimulatedWorker {
   void double_up(core::WorkerReport& report);
 
   void begin_waiting();
-  void work(const core::RunTask& run);
+  void work(const core::RunTask& run, int tries);
   // simulated_files.cc
-  /// Whether the worker has the files of the task's session now; if not, it fails soon.
-  bool get_files(const core::RunTask& run);
+  /// Whether the worker has the files of the task's session now; if not, it works on the
+  /// task when it has, or fails.
+  bool get_files(const core::RunTask& run, int tries);
   bool fetch_files(const core::RunTask& run);
+  /// Has the session's files from a parent, if one has them.
+  bool copy_files(SessionId id, const core::SessionSpec& session);
+  void receive_files(SessionId id);
+  /// The session with what is at its providers now.
+  Scene at_provider(const core::SessionSpec& session) const;
+  // Over links that take their time:
+  void begin_to_fetch(const core::RunTask& run);
+  void begin_to_receive(const core::ReceiveFiles& files);
 
   SimulatedImagePtr produce(const core::RunTask& run);
   void reduce(const core::RunTask& run);
@@ -139,6 +151,7 @@ class SimulatedWorker {
   std::uint32_t busy_slots_ = 0;
   std::map<TaskId, Kept> kept_;
   std::map<SessionId, Scene> cached_;
+  std::map<SessionId, core::ReceiveFiles> receiving_;
 };
 
 }  // namespace francine::testing

@@ -62,4 +62,15 @@ void SimulatedWorld::trace(std::string_view line) {
   if (options.trace) options.trace(std::to_string(now_).append(" ").append(line));
 }
 
+void SimulatedWorld::begin_spreading() {
+  if (!spreading_) spreading_.emplace(now_, messages_);
+}
+
+void SimulatedWorld::note_copy() {
+  ++report.copies;
+  if (!spreading_) return;
+  report.spread_time = std::chrono::microseconds(now_ - spreading_->first);
+  report.spread_messages = messages_ - spreading_->second;
+}
+
 }  // namespace francine::testing

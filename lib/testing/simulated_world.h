@@ -10,10 +10,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "core/effects.h"
@@ -78,7 +80,15 @@ class SimulatedWorld {
 
   void trace(std::string_view line);
 
+  /// A message between the master and a worker.
+  void note_message() { ++messages_; }
+  /// A session's files begin to spread (SimulationReport::copies), and have come to one more.
+  void begin_spreading();
+  void note_copy();
+
  private:
+  std::uint64_t messages_ = 0;
+  std::optional<std::pair<Timestamp, std::uint64_t>> spreading_;  ///< since when and which message
   struct Due {
     Timestamp when;
     std::uint64_t order;

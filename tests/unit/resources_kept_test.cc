@@ -175,7 +175,7 @@ TEST_CASE("a manifest that is missing or torn is made again from the file") {
 
 TEST_CASE("a file is read again where it may have been changed, and only there") {
   Directory directory;
-  const std::string text = text_of(100);
+  const std::string text = text_of(100'000);
   const std::string sha256 = directory.put(text);
   const fs::path path = directory.store->path(sha256);
   const auto written = fs::last_write_time(path);
@@ -190,7 +190,7 @@ TEST_CASE("a file is read again where it may have been changed, and only there")
     CHECK(directory.put(text) == sha256);
   }
   SUBCASE("longer: it is gone, whatever its time of change says") {
-    overwrite(path, 100, "!");
+    overwrite(path, text.size(), "!");
     fs::last_write_time(path, written);
     CHECK_FALSE(directory.store->manifest(sha256).ok());
   }
@@ -207,6 +207,20 @@ TEST_CASE("a file is read again where it may have been changed, and only there")
     CHECK(directory.store->manifest(sha256).ok());
     CHECK(directory.store->check_chunk(sha256, 0).error().code == ErrorCode::kInternal);
   }
+}
+
+TEST_CASE("a small file has no manifest: it is read each time") {
+  Directory directory;
+  const std::string sha256 = directory.put(text_of(64 << 10));
+  CHECK_FALSE(fs::exists(directory.manifest_path(sha256)));
+  CHECK(directory.store->manifest(sha256)->chunks.size() == 1);
+  CHECK(directory.entries() == 1);
+  const fs::path path = directory.store->path(sha256);
+  const auto written = fs::last_write_time(path);
+  overwrite(path, 50, "!");
+  fs::last_write_time(path, written);
+  CHECK_FALSE(directory.store->manifest(sha256).ok());
+  CHECK(directory.entries() == 0);
 }
 
 TEST_CASE("one chunk is checked alone") {
@@ -339,21 +353,28 @@ TEST_CASE("where pinned files leave no room the quota is named, and nothing chan
 }
 
 TEST_CASE("a store that is opened again counts what is there, and knows what was used last") {
-  Directory directory(100);
-  const std::string a = directory.put(text_of(40));
-  const std::string b = directory.put(text_of(41));
-  // Times of change may be as coarse as the system's clock ticks.
-  const auto now = fs::file_time_type::clock::now();
-  fs::last_write_time(directory.manifest_path(a), now - std::chrono::seconds(20));
-  fs::last_write_time(directory.manifest_path(b), now - std::chrono::seconds(10));
+  std::size_t unit = 1;
+  SUBCASE("with manifests") { unit = 2000; }
+  SUBCASE("without") {}
+  Directory directory(100 * unit);
+  const std::string a = directory.put(text_of(40 * unit));
+  const std::string b = directory.put(text_of(41 * unit));
+  const auto used_at = [&](const std::string& sha256, std::chrono::seconds ago) {
+    const fs::path manifest = directory.manifest_path(sha256);
+    // Times of change may be as coarse as the system's clock ticks.
+    fs::last_write_time(fs::exists(manifest) ? manifest : directory.store->path(sha256),
+                        fs::file_time_type::clock::now() - ago);
+  };
+  used_at(a, std::chrono::seconds(20));
+  used_at(b, std::chrono::seconds(10));
   REQUIRE(directory.store->place(a, directory.place.path() / "dst", Placing::kLink).ok());
   SUBCASE("and makes room") {
-    directory.open(100);
-    const std::string c = directory.put(text_of(42));
+    directory.open(100 * unit);
+    const std::string c = directory.put(text_of(42 * unit));
     CHECK(directory.all() == sorted({a, c}));
   }
   SUBCASE("and lets go what is beyond a smaller quota") {
-    directory.open(50);
+    directory.open(50 * unit);
     CHECK(directory.all() == Names{a});
   }
 }

@@ -21,4 +21,9 @@ Result<void> FakeBlobs::fetch_resource(const std::string& endpoint, const std::s
   return {};
 }
 
+Result<void> FakeBlobs::receive_stripe(const std::string&, SessionId, std::size_t,
+                                       resources::Arrival&, bool&, std::stop_token) {
+  return Error{ErrorCode::kConflict, "no stripes here"};
+}
+
 }  // namespace francine::runtime::testing

@@ -213,6 +213,8 @@ class FakeBlobs : public Blobs {
                                                             std::stop_token) override {
     return Error{ErrorCode::kNotFound, "no pictures here"};
   }
+  Result<void> receive_stripe(const std::string& endpoint, SessionId session, std::size_t stripe,
+                              resources::Arrival& into, bool& news, std::stop_token stop) override;
   Result<void> fetch_resource(const std::string& endpoint, const std::string& sha256,
                               const std::filesystem::path& target, std::stop_token stop) override;
 

@@ -303,25 +303,27 @@ TEST_CASE("files come from workers that have them, else from the master") {
   const std::string content = "v 0 0 0";
   const std::string sha256 = base::sha256_hex(content);
   core::RunTask run = run_with_file(content, "a.obj");
-  run.sources = {"gone", "has-it"};
+  const core::ReceiveFiles told{
+      run.session_id, run.session, {{{"gone", "has-it", ""}, {"has-it", ""}}}};
   bench.blobs.break_endpoint("gone");
   bench.blobs.files[sha256] = content;
+  bench.runner->handle(core::ReceiveFiles(told));
   bench.run(run);
   bench.finished();
   CHECK(bench.blobs.asked == std::vector<std::string>{"gone", "has-it"});
 
   bench.runner->handle(core::DeleteCache{SessionId{1}});
   bench.blobs.break_endpoint("has-it");
+  bench.runner->handle(core::ReceiveFiles(told));
   run.task = TaskId{2};
   bench.run(run);
   bench.finished();
   CHECK(bench.blobs.asked ==
         std::vector<std::string>{"gone", "has-it", "gone", "has-it", "master-endpoint"});
 
-  // What comes without sources (they were told with an earlier task) asks the master.
+  // Who was told of nobody asks the master.
   bench.runner->handle(core::DeleteCache{SessionId{1}});
   run.task = TaskId{3};
-  run.sources.clear();
   bench.run(run);
   bench.finished();
   CHECK(bench.blobs.asked.size() == 6);

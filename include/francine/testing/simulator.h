@@ -144,6 +144,7 @@ struct SimulationOptions {
   std::uint32_t sessions = 2;
   std::uint32_t executions = 6;
   std::uint32_t parallel = 40;  ///< of each execution: 1 to this many
+  bool exact_parallel = false;  ///< exactly so many
   double updates = 0.3;         ///< of executions: bring an update
   double cancelled = 0.1;       ///< of executions: a client cancels them
   double deleted = 0.1;         ///< of sessions: deleted while they may run
@@ -154,6 +155,10 @@ struct SimulationOptions {
   std::chrono::milliseconds share_time{1000};  ///< to render one, on average
   std::chrono::milliseconds merge_time{50};    ///< to merge one input, on average
   std::chrono::milliseconds delay{20};         ///< of a message, at most
+  /// A link carries a block of a session's file in this time, each way at once; 0: files are
+  /// there at once where somebody has them. For farms without faults.
+  std::chrono::microseconds block_time{0};
+  std::uint32_t file_blocks = 16;  ///< of a session's file, with block_time
   std::chrono::milliseconds tick_period{1000};
   std::chrono::seconds arrival_time{30};             ///< executions are created until then
   std::chrono::seconds fault_time{120};              ///< faults cease then
@@ -203,6 +208,10 @@ struct SimulationReport {
   std::uint64_t records = 0;  ///< that the journal was given
   std::uint64_t turns = 0;    ///< of the master's loop
   std::uint64_t faults = 0;   ///< that were injected
+  // With block_time, from the beginning of fetching to the last copy:
+  std::uint64_t copies = 0;  ///< of a session's file that arrived
+  std::chrono::microseconds spread_time{};
+  std::uint64_t spread_messages = 0;  ///< between the master and its workers
 };
 
 /// A small farm in which everything is drawn from the seed: its size, its load and

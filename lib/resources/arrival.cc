@@ -1,0 +1,439 @@
+#include "resources/arrival.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <utility>
+
+#include "resources/store_files.h"
+
+namespace francine::resources {
+namespace {
+
+constexpr std::size_t kMaxHave = 4000;
+constexpr std::uint32_t kAll = std::numeric_limits<std::uint32_t>::max();
+
+std::uint64_t blocks_of(std::uint64_t size_bytes) {
+  return (size_bytes + kBlockBytes - 1) / kBlockBytes;
+}
+
+/// The first block of a file in that stripe: 0 or 1.
+std::uint64_t first_block(std::size_t file, std::size_t stripe) {
+  return (stripe + kStripes - file % kStripes) % kStripes;
+}
+
+/// Of the first `blocks` blocks of a file those in that stripe.
+std::uint32_t blocks_in(std::size_t file, std::size_t stripe, std::uint64_t blocks) {
+  const std::uint64_t first = first_block(file, stripe);
+  return blocks <= first ? 0 : static_cast<std::uint32_t>((blocks - first - 1) / kStripes + 1);
+}
+
+Error wrong(const char* what) {
+  return {ErrorCode::kInvalidArgument, std::string("what was sent of a file ") + what};
+}
+
+}  // namespace
+
+Arrival::Arrival(const ContentStore& store, std::vector<std::string> names, Keep keep)
+    : store_(store), keep_(std::move(keep)), files_(names.size()), to_come_(names.size()) {
+  untold_.fill(names.size());
+  for (std::size_t number = 0; number < files_.size(); ++number) {
+    File& file = files_[number];
+    file.name = std::move(names[number]);
+    if (file.name.empty()) continue;
+    const auto size = store_.size(file.name);
+    if (!size.ok()) continue;
+    file.size_bytes = *size;
+    file.stored = true;
+    --to_come_;
+    tell_all(file, number);
+    count_told(file, number);
+  }
+}
+
+/// All blocks of the file are there.
+void Arrival::tell_all(File& file, std::size_t number) {
+  tell_end(number);  // first: who knows the size knows a last block from one that is cut short
+  for (std::uint64_t block = 0; block < blocks_of(*file.size_bytes); ++block) {
+    const std::uint64_t begin = block * kBlockBytes;
+    const std::size_t stripe = (number + block) % kStripes;
+    if (block / kStripes < file.blocks[stripe]) continue;
+    add_block(file, number, stripe, std::min<std::uint64_t>(kBlockBytes, *file.size_bytes - begin));
+  }
+}
+
+void Arrival::add_block(File& file, std::size_t number, std::size_t stripe, std::size_t bytes) {
+  ++file.blocks[stripe];
+  bytes_ += bytes;
+  journals_[stripe].push_back(static_cast<Entry>(number));
+}
+
+/// The size of the file has become known, or that it does not come.
+void Arrival::tell_end(std::size_t number) {
+  for (auto& journal : journals_) journal.push_back(static_cast<Entry>(number) | kEndMark);
+  news_.notify_all();
+}
+
+std::uint64_t Arrival::contiguous(const File& file) const {
+  // Block b is there if its stripe has more than b / 2 blocks.
+  const std::size_t number = static_cast<std::size_t>(&file - files_.data());
+  const std::uint64_t even = file.blocks[number % kStripes];
+  const std::uint64_t odd = file.blocks[(number + 1) % kStripes];
+  const std::uint64_t blocks = even <= odd ? 2 * even : 2 * odd + 1;
+  const std::uint64_t bytes = blocks * kBlockBytes;
+  return file.size_bytes ? std::min(bytes, *file.size_bytes) : bytes;
+}
+
+Result<std::shared_ptr<ContentWriter>> Arrival::writer_of(File& file) {
+  if (!file.writer) {
+    auto writer = store_.begin();
+    if (!writer.ok()) return writer.error();
+    file.writer = std::make_shared<ContentWriter>(std::move(*writer));
+  }
+  return file.writer;
+}
+
+Result<void> Arrival::put(std::size_t number, std::uint64_t block, std::string_view bytes) {
+  std::unique_lock lock(mutex_);
+  if (number >= files_.size()) return wrong("names a file that the session does not have");
+  File& file = files_[number];
+  const std::size_t stripe = (number + block) % kStripes;
+  const std::uint64_t nth = block / kStripes;
+  if (file.stored || file.missing || nth < file.blocks[stripe]) return {};
+  if (nth > file.blocks[stripe]) return wrong("leaves out a block");
+  if (bytes.empty() || bytes.size() > kBlockBytes) return wrong("is no block");
+  if (!file.size_bytes && bytes.size() != kBlockBytes) return wrong("is cut short");
+  const std::uint64_t end = block * kBlockBytes + bytes.size();
+  if (file.size_bytes ? end != std::min((block + 1) * kBlockBytes, *file.size_bytes)
+                      : block > store_.options().max_file_bytes / kBlockBytes) {
+    return wrong("goes beyond its end");
+  }
+  auto writer = writer_of(file);
+  if (!writer.ok()) return writer.error();
+  lock.unlock();  // the other stripe writes elsewhere
+  if (auto written = (*writer)->write_at(block * kBlockBytes, bytes); !written.ok()) return written;
+  lock.lock();
+  if (file.missing) return {};
+  add_block(file, number, stripe, bytes.size());
+  count_told(file, number);
+  news_.notify_all();
+  return digest(lock, number);
+}
+
+Result<void> Arrival::set_size(std::size_t number, std::uint64_t size_bytes) {
+  std::unique_lock lock(mutex_);
+  if (number >= files_.size()) return wrong("names a file that the session does not have");
+  File& file = files_[number];
+  if (file.missing) return {};
+  if (file.size_bytes) {
+    return *file.size_bytes == size_bytes ? Result<void>() : wrong("has two sizes");
+  }
+  if (size_bytes > store_.options().max_file_bytes) return wrong("is over the limit of a file");
+  const std::uint64_t blocks = blocks_of(size_bytes);
+  for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
+    if (file.blocks[stripe] > blocks_in(number, stripe, blocks))
+      return wrong("goes beyond its end");
+  }
+  if (auto writer = writer_of(file); !writer.ok()) return writer.error();
+  file.size_bytes = size_bytes;
+  tell_end(number);
+  count_told(file, number);
+  return digest(lock, number);
+}
+
+Result<void> Arrival::set_version(std::size_t number, std::string_view version) {
+  const std::lock_guard lock(mutex_);
+  if (number >= files_.size()) return wrong("names a file that the session does not have");
+  if (version.size() > kMaxVersion) return wrong("has a version that is too long");
+  File& file = files_[number];
+  if (version.empty() || file.version == version || file.stored || file.missing) return {};
+  if (!file.version.empty()) {
+    return Error{ErrorCode::kConflict, "another version of it has begun to come"};
+  }
+  file.version = version;
+  for (auto& journal : journals_) journal.push_back(static_cast<Entry>(number) | kVersionMark);
+  return {};
+}
+
+bool Arrival::resumable() const {
+  const std::lock_guard lock(mutex_);
+  return std::ranges::all_of(files_, [this](const File& file) {
+    if (file.stored) return store_.has(file.name);
+    return !file.missing && (!file.writer || !file.version.empty());
+  });
+}
+
+std::pair<std::uint64_t, std::string> Arrival::resume(std::size_t number) {
+  const std::lock_guard lock(mutex_);
+  File& file = files_[number];
+  file.appended = contiguous(file);
+  return {file.appended, file.version};
+}
+
+Result<void> Arrival::append(std::size_t number, std::string_view bytes) {
+  std::unique_lock lock(mutex_);
+  File& file = files_[number];
+  auto writer = writer_of(file);
+  if (!writer.ok()) return writer.error();
+  const std::uint64_t begin = file.appended;
+  lock.unlock();
+  if (auto written = (*writer)->write_at(begin, bytes); !written.ok()) return written;
+  lock.lock();
+  file.appended += bytes.size();
+  for (std::uint64_t block = begin / kBlockBytes; block < file.appended / kBlockBytes; ++block) {
+    const std::size_t stripe = (number + block) % kStripes;
+    if (block / kStripes == file.blocks[stripe]) add_block(file, number, stripe, kBlockBytes);
+  }
+  news_.notify_all();
+  return digest(lock, number);
+}
+
+Result<StoredFile> Arrival::finish(std::size_t number) {
+  std::unique_lock lock(mutex_);
+  File& file = files_[number];
+  auto writer = writer_of(file);
+  if (!writer.ok()) return writer.error();
+  if (file.blocks[0] + file.blocks[1] > blocks_of(file.appended)) {
+    return Error{ErrorCode::kConflict, "more of it has come before than there is now"};
+  }
+  file.size_bytes = file.appended;
+  tell_all(file, number);
+  count_told(file, number);
+  std::optional<Result<StoredFile>> kept;
+  if (auto digested = digest(lock, number, &kept); !digested.ok()) return digested.error();
+  return *kept;
+}
+
+Result<void> Arrival::digest(std::unique_lock<std::mutex>& lock, std::size_t number,
+                             std::optional<Result<StoredFile>>* kept) {
+  File& file = files_[number];
+  if (file.digesting) return {};  // whoever does it sees what has come meanwhile
+  file.digesting = true;
+  const std::shared_ptr<ContentWriter> writer = file.writer;
+  Result<void> outcome;
+  std::uint64_t digested = writer->digested();
+  while (outcome.ok() && digested < contiguous(file)) {
+    digested = contiguous(file);
+    lock.unlock();
+    outcome = writer->digest_to(digested);
+    lock.lock();
+  }
+  if (!outcome.ok() || !file.size_bytes || digested != *file.size_bytes) {
+    file.digesting = false;
+    return outcome;
+  }
+  // Nothing more comes of this file; `digesting` keeps others away from it.
+  const std::string expected = file.name;
+  lock.unlock();
+  auto stored = keep_(*writer, expected);
+  lock.lock();
+  file.digesting = false;
+  settle(number, stored);
+  if (kept != nullptr) kept->emplace(std::move(stored));
+  return {};
+}
+
+void Arrival::set_missing(std::size_t number) {
+  const std::lock_guard lock(mutex_);
+  if (number >= files_.size()) return;
+  File& file = files_[number];
+  if (file.stored || file.missing || file.digesting) return;
+  settle(number, Error{ErrorCode::kNotFound, "it does not come this way"});
+}
+
+void Arrival::settle(std::size_t number, const Result<StoredFile>& stored) {
+  File& file = files_[number];
+  --to_come_;
+  file.writer.reset();
+  if (stored.ok()) {
+    file.stored = true;
+    file.name = stored->sha256;
+  } else {
+    file.missing = true;
+    ++missing_;
+    tell_end(number);
+  }
+  count_told(file, number);
+  news_.notify_all();
+}
+
+void Arrival::break_off() {
+  const std::lock_guard lock(mutex_);
+  broken_ = true;
+  news_.notify_all();
+}
+
+bool Arrival::go_on() {
+  const std::lock_guard lock(mutex_);
+  broken_ = false;
+  return to_come_ != 0;
+}
+
+bool Arrival::ended() const {
+  const std::lock_guard lock(mutex_);
+  return to_come_ == 0 || broken_;
+}
+
+bool Arrival::complete() const {
+  const std::lock_guard lock(mutex_);
+  return to_come_ == 0 && missing_ == 0;
+}
+
+std::optional<StoredFile> Arrival::stored(std::size_t number) const {
+  const std::lock_guard lock(mutex_);
+  const File& file = files_[number];
+  if (!file.stored) return std::nullopt;
+  return StoredFile{file.name, *file.size_bytes};
+}
+
+void Arrival::count_told(File& file, std::size_t number) {
+  for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
+    if (file.told[stripe]) continue;
+    file.told[stripe] =
+        file.stored || file.missing ||
+        (file.size_bytes &&
+         file.blocks[stripe] == blocks_in(number, stripe, blocks_of(*file.size_bytes)));
+    if (file.told[stripe]) --untold_[stripe];
+  }
+}
+
+bool Arrival::has_stripe(std::size_t stripe) const {
+  const std::lock_guard lock(mutex_);
+  return untold_[stripe] == 0;
+}
+
+bool Arrival::wait(const std::stop_token& stop) const {
+  std::unique_lock lock(mutex_);
+  return news_.wait(lock, stop, [this] { return to_come_ == 0 || broken_; });
+}
+
+std::uint64_t Arrival::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return bytes_;
+}
+
+std::string Arrival::have(std::size_t stripe) const {
+  const std::lock_guard lock(mutex_);
+  std::string text;
+  const auto add = [&text](const std::string& part) {
+    if (text.size() + part.size() + 1 > kMaxHave) return;
+    if (!text.empty()) text += ',';
+    text += part;
+  };
+  for (std::size_t first = 0; first < files_.size();) {
+    if (files_[first].told[stripe]) {
+      std::size_t last = first;
+      while (last + 1 < files_.size() && files_[last + 1].told[stripe]) ++last;
+      add(std::to_string(first) + "-" + std::to_string(last));
+      first = last + 1;
+    } else {
+      const std::uint32_t blocks = files_[first].blocks[stripe];
+      if (blocks != 0) add(std::to_string(first) + ":" + std::to_string(blocks));
+      ++first;
+    }
+    if (text.size() + 32 > kMaxHave) break;
+  }
+  return text;
+}
+
+// --- who is sent it -------------------------------------------------------------------
+
+Arrival::Sending::Sending(std::shared_ptr<const Arrival> arrival, std::size_t stripe)
+    : arrival_(std::move(arrival)),
+      stripe_(stripe),
+      had_(arrival_->files_.size()),
+      told_(arrival_->files_.size()) {}
+
+Result<Arrival::Sending> Arrival::Sending::make(std::shared_ptr<const Arrival> arrival,
+                                                std::size_t stripe, std::string_view have) {
+  Sending sending(std::move(arrival), stripe);
+  if (stripe >= kStripes) return wrong("is of a stripe that there is not");
+  if (auto read = sending.read_have(have); !read.ok()) return read.error();
+  return sending;
+}
+
+Result<void> Arrival::Sending::read_have(std::string_view have) {
+  const auto number = [&have](std::uint32_t& value) {
+    const auto [end, error] = std::from_chars(have.data(), have.data() + have.size(), value);
+    if (error != std::errc{}) return false;
+    have.remove_prefix(static_cast<std::size_t>(end - have.data()));
+    return true;
+  };
+  const Error bad = wrong("and is there already is not \"0-17,19:3\"");
+  while (!have.empty()) {
+    std::uint32_t file = 0;
+    std::uint32_t second = 0;
+    if (!number(file) || file >= had_.size() || have.empty()) return bad;
+    const char kind = have.front();
+    have.remove_prefix(1);
+    if (!number(second)) return bad;
+    if (kind == ':') {
+      had_[file] = second;
+    } else if (kind == '-' && second >= file && second < had_.size()) {
+      std::fill(had_.begin() + file, had_.begin() + second + 1, kAll);
+    } else {
+      return bad;
+    }
+    if (have.empty()) break;
+    if (have.front() != ',') return bad;
+    have.remove_prefix(1);
+  }
+  return {};
+}
+
+Result<StripeNews> Arrival::Sending::next(std::span<char> buffer,
+                                          std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  std::unique_lock lock(arrival_->mutex_);
+  const auto& journal = arrival_->journals_[stripe_];
+  for (;;) {
+    while (next_ < journal.size()) {
+      const Entry entry = journal[next_++];
+      const std::uint32_t number = entry & ~(kEndMark | kVersionMark);
+      if (had_[number] == kAll) continue;
+      const File& file = arrival_->files_[number];
+      if ((entry & kVersionMark) != 0) {
+        std::ranges::copy(file.version, buffer.begin());
+        return StripeNews{StripeNews::Kind::kVersion, number, 0, file.version.size(), 0};
+      }
+      if ((entry & kEndMark) == 0) {
+        const std::uint32_t nth = told_[number]++;
+        if (nth < had_[number]) continue;
+        return read_block(lock, number, nth, buffer);
+      }
+      StripeNews news{StripeNews::Kind::kMissing, number, 0, 0, 0};
+      // A file that turned out to be something else is marked twice.
+      if (!file.missing) {
+        news.kind = StripeNews::Kind::kSize;
+        news.size_bytes = *file.size_bytes;
+      }
+      return news;
+    }
+    if (arrival_->untold_[stripe_] == 0) return StripeNews{StripeNews::Kind::kEnd, 0, 0, 0, 0};
+    if (arrival_->broken_) return StripeNews{StripeNews::Kind::kBroken, 0, 0, 0, 0};
+    if (arrival_->news_.wait_until(lock, until) == std::cv_status::timeout &&
+        next_ == journal.size()) {
+      return StripeNews{};
+    }
+  }
+}
+
+Result<StripeNews> Arrival::Sending::read_block(std::unique_lock<std::mutex>& lock,
+                                                std::uint32_t number, std::uint32_t nth,
+                                                std::span<char> buffer) const {
+  const File& file = arrival_->files_[number];
+  const std::uint64_t block = first_block(number, stripe_) + kStripes * std::uint64_t{nth};
+  const std::uint64_t begin = block * kBlockBytes;
+  std::size_t size = kBlockBytes;
+  if (file.size_bytes) size = std::min<std::uint64_t>(size, *file.size_bytes - begin);
+  if (file.missing) return StripeNews{StripeNews::Kind::kMissing, number, 0, 0, 0};
+  const std::shared_ptr<ContentWriter> writer = file.writer;
+  const std::string name = writer ? std::string() : file.name;
+  lock.unlock();
+  const std::span<char> place = buffer.first(size);
+  auto read = writer ? writer->read_at(begin, place) : arrival_->store_.read_at(name, begin, place);
+  if (!read.ok()) return read.error();
+  return StripeNews{StripeNews::Kind::kBlock, number, static_cast<std::uint32_t>(block), size, 0};
+}
+
+}  // namespace francine::resources
