@@ -73,6 +73,7 @@ Fields execution_fields(const ExecutionInfo& info) {
                    {"seed", std::to_string(info.seed)},
                    {"priority", std::to_string(info.priority)},
                    {"retries", std::to_string(info.retries)},
+                   {"cold starts", std::to_string(info.cold_starts)},
                    {"time", milliseconds_text(info.times.total_ms)},
                    {"fetching", milliseconds_text(info.times.fetching_ms) + " of all workers"},
                    {"producing", milliseconds_text(info.times.producing_ms) + " of all workers"},

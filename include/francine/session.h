@@ -80,6 +80,9 @@ struct ExecutionInfo {
   std::uint64_t seed = 0;
   std::int32_t priority = 0;
   std::uint32_t retries = 0;  ///< tasks that failed or were lost and ran again
+  /// Tasks that were placed on a worker that did not have the session's files; 0 if it has
+  /// none.
+  std::uint32_t cold_starts = 0;
   ExecutionTimes times;
   std::string error;       ///< why it failed or was cancelled
   std::string arithmetic;  ///< of the workers that render it; see docs/architecture.md

@@ -53,6 +53,7 @@ void write_execution(net::JsonWriter& json, const ExecutionInfo& info,
   json.member("seed", info.seed);
   json.member("priority", info.priority);
   json.member("retries", info.retries);
+  json.member("coldStarts", info.cold_starts);
   json.member("arithmetic", info.arithmetic).end_object();
 }
 

@@ -160,6 +160,7 @@ Result<ExecutionInfo> execution_of(const JsonValue& object) {
   reader.number("seed", info.seed);
   reader.number("priority", info.priority);
   reader.number("retries", info.retries);
+  reader.number("coldStarts", info.cold_starts);
   reader.text("error", info.error);
   reader.text("arithmetic", info.arithmetic);
   if (const JsonValue* time = reader.member("time", Type::kObject)) {

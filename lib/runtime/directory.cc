@@ -265,6 +265,7 @@ void Directory::update_execution(const core::State& state, ExecutionId id) {
       info.shares_done = execution->ledger->counted();
     }
     info.retries = execution->retries;
+    info.cold_starts = execution->cold_starts;
     info.times.fetching_ms = execution->times.fetching_us / 1000;
     info.times.producing_ms = execution->times.producing_us / 1000;
     info.times.reducing_ms = execution->times.reducing_us / 1000;

@@ -51,6 +51,7 @@ TEST_CASE("what the server writes of an execution is read back") {
     info.seed = 18'446'744'073'709'551'615U;
     info.priority = -100;
     info.retries = 2;
+    info.cold_starts = 5;
     info.times = {1, 2, 3, 4};
     if (state == ExecutionState::kFailed) info.error = "why";
     const auto read = read_execution(execution_json(info));
@@ -62,6 +63,7 @@ TEST_CASE("what the server writes of an execution is read back") {
     CHECK(read->seed == info.seed);
     CHECK(read->priority == -100);
     CHECK(read->retries == 2);
+    CHECK(read->cold_starts == 5);
     CHECK(read->times.reducing_ms == 3);
     CHECK(read->times.total_ms == 4);
     CHECK(read->error == info.error);
