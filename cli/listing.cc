@@ -80,6 +80,13 @@ Fields execution_fields(const ExecutionInfo& info) {
                    {"reducing", milliseconds_text(info.times.reducing_ms) + " of all workers"}};
   if (!info.arithmetic.empty()) fields.emplace_back("arithmetic", info.arithmetic);
   if (!info.error.empty()) fields.emplace_back("error", info.error);
+  if (info.copy.state != ResultCopyState::kNone) {
+    std::string text(api::copy_state_name(info.copy.state));
+    for (const std::string& more : {info.copy.url, info.copy.error}) {
+      if (!more.empty()) text += ": " + more;
+    }
+    fields.emplace_back("result store", std::move(text));
+  }
   return fields;
 }
 

@@ -71,6 +71,20 @@ struct ExecutionTimes {
   std::int64_t total_ms = 0;
 };
 
+enum class ResultCopyState : std::uint8_t {
+  kNone,     ///< none is wanted, or the execution has not finished
+  kPending,  ///< it will be put; `error` says why it has not been, if that was tried
+  kStored,   ///< it is at `url`
+  kFailed,   ///< `error` says why
+};
+
+/// The copy of a picture in MasterOptions::result_store.
+struct ResultCopy {
+  ResultCopyState state = ResultCopyState::kNone;
+  std::string url{};
+  std::string error{};
+};
+
 struct ExecutionInfo {
   std::string name;
   std::string session_name;
@@ -86,6 +100,7 @@ struct ExecutionInfo {
   ExecutionTimes times;
   std::string error;       ///< why it failed or was cancelled
   std::string arithmetic;  ///< of the workers that render it; see docs/architecture.md
+  ResultCopy copy;
 };
 
 struct SessionInfo {

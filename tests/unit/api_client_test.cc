@@ -54,6 +54,10 @@ TEST_CASE("what the server writes of an execution is read back") {
     info.cold_starts = 5;
     info.times = {1, 2, 3, 4};
     if (state == ExecutionState::kFailed) info.error = "why";
+    info.copy = {ResultCopyState::kPending, {}, "503"};
+    if (state == ExecutionState::kFinished) {
+      info.copy = {ResultCopyState::kStored, "https://s3/b/k", {}};
+    }
     const auto read = read_execution(execution_json(info));
     REQUIRE(read.ok());
     CHECK(read->state == state);
@@ -67,7 +71,12 @@ TEST_CASE("what the server writes of an execution is read back") {
     CHECK(read->times.reducing_ms == 3);
     CHECK(read->times.total_ms == 4);
     CHECK(read->error == info.error);
+    CHECK(read->copy.state == info.copy.state);
+    CHECK(read->copy.url == info.copy.url);
+    CHECK(read->copy.error == info.copy.error);
   }
+  CHECK(read_execution(R"({"name":"e"})")->copy.state == ResultCopyState::kNone);
+  CHECK_FALSE(read_execution(R"({"name":"e","resultStore":{"state":"none"}})").ok());
 }
 
 TEST_CASE("the original's executions have no state, but `finished` and `error`") {
