@@ -73,12 +73,20 @@ Fields execution_fields(const ExecutionInfo& info) {
                    {"seed", std::to_string(info.seed)},
                    {"priority", std::to_string(info.priority)},
                    {"retries", std::to_string(info.retries)},
+                   {"cold starts", std::to_string(info.cold_starts)},
                    {"time", milliseconds_text(info.times.total_ms)},
                    {"fetching", milliseconds_text(info.times.fetching_ms) + " of all workers"},
                    {"producing", milliseconds_text(info.times.producing_ms) + " of all workers"},
                    {"reducing", milliseconds_text(info.times.reducing_ms) + " of all workers"}};
   if (!info.arithmetic.empty()) fields.emplace_back("arithmetic", info.arithmetic);
   if (!info.error.empty()) fields.emplace_back("error", info.error);
+  if (info.copy.state != ResultCopyState::kNone) {
+    std::string text(api::copy_state_name(info.copy.state));
+    for (const std::string& more : {info.copy.url, info.copy.error}) {
+      if (!more.empty()) text += ": " + more;
+    }
+    fields.emplace_back("result store", std::move(text));
+  }
   return fields;
 }
 

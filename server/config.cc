@@ -408,6 +408,8 @@ Result<MasterOptions> master_options(const MasterConfig& config, const std::stri
   options.chaos = *std::move(chaos);
   options.providers = provider_options(config);
   if (auto good = providers::check(options.providers); !good) return good.error();
+  options.result_store = config.result_store;
+  if (auto good = providers::check_result_store(options.result_store); !good) return good.error();
   options.private_key = config.private_key;
   options.authorize_timeout = std::chrono::seconds(config.authorize_timeout);
   options.log = std::move(log);

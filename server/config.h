@@ -123,6 +123,7 @@ struct MasterConfig {
 
   providers::ProviderOptions providers;
   std::vector<std::string> file_roots;
+  providers::S3Options result_store;
 
   std::string lte_path;
   std::string mallie_path;

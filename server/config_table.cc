@@ -276,6 +276,24 @@ Settings provider_settings(MasterConfig& c) {
   };
 }
 
+Settings result_store_settings(MasterConfig& c) {
+  auto& store = c.result_store;
+  return {
+      {"resultStore.endpoint", TextTarget{&store.endpoint},
+       "URL of S3, or of what speaks as it does, where a copy of each finished picture is put; "
+       "empty: nowhere."},
+      {"resultStore.bucket", TextTarget{&store.bucket}, "Its bucket."},
+      {"resultStore.region", TextTarget{&store.region}, "Region of the bucket."},
+      {"resultStore.accessKey", TextTarget{&store.access_key},
+       "Id of the key that may put objects there."},
+      {"resultStore.secretKey", TextTarget{&store.secret_key}, "That key.", {}, true},
+      {"resultStore.pathStyle", BoolTarget{&store.path_style},
+       "Whether the bucket stands in the path, or else before the endpoint's host."},
+      {"resultStore.prefix", TextTarget{&store.prefix},
+       "What every key begins with, as it is: \"results/\"."},
+  };
+}
+
 Settings pending_settings(MasterConfig& c) {
   constexpr std::string_view kGce = "the Google Compute Engine backend";
   return {
@@ -300,7 +318,7 @@ Settings master_settings(MasterConfig& config) {
   for (Settings part :
        {connection_settings(config), cluster_settings(config), limit_settings(config),
         traffic_settings(config), web_socket_settings(config), user_settings(config),
-        provider_settings(config), pending_settings(config)}) {
+        provider_settings(config), result_store_settings(config), pending_settings(config)}) {
     all.insert(all.end(), part.begin(), part.end());
   }
   return all;

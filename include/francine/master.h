@@ -80,6 +80,12 @@ struct MasterOptions {
   std::vector<std::shared_ptr<const Producer>> producers{};
   /// Where resources may come from beside uploads.
   providers::ProviderOptions providers{};
+  /// Where a copy of each finished picture is put (of sessions that are recorded), under
+  /// the prefix, the names of session and execution and the format: "results/4fd9.../b7d1....exr".
+  /// The keys must be given. Without an endpoint: nowhere. ExecutionInfo::copy says what has
+  /// become of it; stop() does not wait for it, and with a temporary data_dir what is not
+  /// there by then never will be. Transfers are bounded as those of providers.
+  providers::S3Options result_store{};
   /// Seals what lets this master read its users' files there. Empty: a random one, which
   /// is kept in the data_dir for its owner's eyes only; with a temporary data_dir, users
   /// authorise again after each start. With another key as well.

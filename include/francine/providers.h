@@ -104,6 +104,8 @@ struct ProviderOptions {
 /// Whether a master starts with these. kInvalidArgument names the key that is wrong, as
 /// configurations spell it: "dropbox.apiSecret".
 Result<void> check(const ProviderOptions& options);
+/// The same of MasterOptions::result_store: "resultStore.bucket".
+Result<void> check_result_store(const S3Options& options);
 
 }  // namespace francine::providers
 

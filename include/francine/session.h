@@ -71,6 +71,20 @@ struct ExecutionTimes {
   std::int64_t total_ms = 0;
 };
 
+enum class ResultCopyState : std::uint8_t {
+  kNone,     ///< none is wanted, or the execution has not finished
+  kPending,  ///< it will be put; `error` says why it has not been, if that was tried
+  kStored,   ///< it is at `url`
+  kFailed,   ///< `error` says why
+};
+
+/// The copy of a picture in MasterOptions::result_store.
+struct ResultCopy {
+  ResultCopyState state = ResultCopyState::kNone;
+  std::string url{};
+  std::string error{};
+};
+
 struct ExecutionInfo {
   std::string name;
   std::string session_name;
@@ -80,9 +94,13 @@ struct ExecutionInfo {
   std::uint64_t seed = 0;
   std::int32_t priority = 0;
   std::uint32_t retries = 0;  ///< tasks that failed or were lost and ran again
+  /// Tasks that were placed on a worker that did not have the session's files; 0 if it has
+  /// none.
+  std::uint32_t cold_starts = 0;
   ExecutionTimes times;
   std::string error;       ///< why it failed or was cancelled
   std::string arithmetic;  ///< of the workers that render it; see docs/architecture.md
+  ResultCopy copy;
 };
 
 struct SessionInfo {

@@ -36,6 +36,13 @@ void write_failure(net::JsonWriter& json, const TaskFailure& failure) {
   json.end_array().end_object();
 }
 
+void write_copy(net::JsonWriter& json, const ResultCopy& copy) {
+  json.key("resultStore").begin_object().member("state", copy_state_name(copy.state));
+  if (!copy.url.empty()) json.member("url", copy.url);
+  if (!copy.error.empty()) json.member("error", copy.error);
+  json.end_object();
+}
+
 void write_execution(net::JsonWriter& json, const ExecutionInfo& info,
                      const std::optional<TaskFailure>& failure = {}) {
   json.begin_object().member("name", info.name).member("sessionName", info.session_name);
@@ -53,7 +60,10 @@ void write_execution(net::JsonWriter& json, const ExecutionInfo& info,
   json.member("seed", info.seed);
   json.member("priority", info.priority);
   json.member("retries", info.retries);
-  json.member("arithmetic", info.arithmetic).end_object();
+  json.member("coldStarts", info.cold_starts);
+  json.member("arithmetic", info.arithmetic);
+  if (info.copy.state != ResultCopyState::kNone) write_copy(json, info.copy);
+  json.end_object();
 }
 
 }  // namespace
@@ -263,6 +273,20 @@ std::string_view state_name(ExecutionState state) {
       break;
   }
   return "cancelled";
+}
+
+std::string_view copy_state_name(ResultCopyState state) {
+  switch (state) {
+    case ResultCopyState::kNone:
+      return "none";
+    case ResultCopyState::kPending:
+      return "pending";
+    case ResultCopyState::kStored:
+      return "stored";
+    case ResultCopyState::kFailed:
+      break;
+  }
+  return "failed";
 }
 
 }  // namespace francine::api

@@ -61,6 +61,7 @@ std::string_view format_name(Format format);
 std::string_view content_type(Format format);
 /// "running", "finished", "failed", "cancelled".
 std::string_view state_name(ExecutionState state);
+std::string_view copy_state_name(ResultCopyState state);
 /// "UNUSED", "PRODUCING", "REDUCING", as the original has them.
 std::string_view activity_name(WorkerActivity activity);
 /// "alive", "suspect", "away", "setAside".

@@ -150,6 +150,16 @@ Result<SessionInfo> session_of(const JsonValue& object, std::string_view text) {
   return reader.finish(std::move(info));
 }
 
+Result<ResultCopy> copy_of(const JsonValue& object) {
+  Reader reader(object);
+  ResultCopy copy;
+  reader.word("state", copy.state, copy_state_name,
+              {ResultCopyState::kPending, ResultCopyState::kStored, ResultCopyState::kFailed});
+  reader.text("url", copy.url);
+  reader.text("error", copy.error);
+  return reader.finish(std::move(copy));
+}
+
 Result<ExecutionInfo> execution_of(const JsonValue& object) {
   Reader reader(object);
   ExecutionInfo info;
@@ -160,6 +170,7 @@ Result<ExecutionInfo> execution_of(const JsonValue& object) {
   reader.number("seed", info.seed);
   reader.number("priority", info.priority);
   reader.number("retries", info.retries);
+  reader.number("coldStarts", info.cold_starts);
   reader.text("error", info.error);
   reader.text("arithmetic", info.arithmetic);
   if (const JsonValue* time = reader.member("time", Type::kObject)) {
@@ -170,6 +181,11 @@ Result<ExecutionInfo> execution_of(const JsonValue& object) {
     times.number("total", info.times.total_ms);
     Result<ExecutionTimes> read = times.finish(info.times);
     if (!read) return read.error();
+  }
+  if (const JsonValue* copy = reader.member("resultStore", Type::kObject)) {
+    Result<ResultCopy> read = copy_of(*copy);
+    if (!read) return read.error();
+    info.copy = *std::move(read);
   }
   // Servers of old say `finished` alone, true with `error` on failure.
   bool finished = false;

@@ -130,6 +130,7 @@ void carry_out(State& state, const ExecutionEnded& record) {
   execution.sha256 = record.sha256;
   execution.bytes = record.bytes;
   execution.retries = record.retries;
+  execution.cold_starts = record.cold_starts;
   execution.times = record.times;
   refresh_produce_work(state, record.execution, execution);
   while (!execution.groups.empty()) {
@@ -313,7 +314,12 @@ void carry_out(State& state, const TaskPlaced& record) {
   assert(execution.arithmetic == 0 || execution.arithmetic == worker.arithmetic);
   execution.arithmetic = worker.arithmetic;
 
+  const std::size_t held = worker.sessions.size();
   hold_session(state, record.worker, worker, execution.session);
+  if (worker.sessions.size() != held && !record.adopted &&
+      !state.sessions.at(execution.session).spec->resources.empty()) {
+    ++execution.cold_starts;
+  }
   if (record.kind == TaskKind::kProduce) {
     execution.ledger->take(record.shares);
     if (execution.provided) scout_for(state, execution.session, record.task, record.worker);

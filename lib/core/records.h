@@ -71,6 +71,7 @@ struct ExecutionEnded {
   std::string sha256;  ///< of the picture, 64 hexadecimal digits; empty: there is none
   std::uint64_t bytes = 0;
   std::uint32_t retries = 0;
+  std::uint32_t cold_starts = 0;
   TaskTimes times;
 };
 

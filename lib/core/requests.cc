@@ -160,7 +160,8 @@ void Decision::end_execution(ExecutionId id, ExecutionPhase phase, const std::st
       act(CancelOn{worker, {task}});
     }
   }
-  ExecutionEnded ended{id, phase, error, now, {}, 0, execution.retries, execution.times};
+  ExecutionEnded ended{
+      id, phase, error, now, {}, 0, execution.retries, execution.cold_starts, execution.times};
   if (picture != nullptr) {
     ended.sha256 = picture->sha256;
     ended.bytes = picture->bytes;

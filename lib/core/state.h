@@ -146,9 +146,10 @@ struct Execution {
   std::uint32_t arithmetic = 0;  ///< of its partials, as Worker::arithmetic; 0: none yet
   std::uint32_t running_tasks = 0;
   std::uint32_t retries = 0;
-  TaskTimes times;                                       ///< sums over tasks
-  std::uint64_t shares_produced = 0;                     ///< behind times.producing_us
-  std::uint64_t reductions = 0;                          ///< behind times.reducing_us
+  std::uint32_t cold_starts = 0;      ///< tasks placed where the session's files were not held
+  TaskTimes times;                    ///< sums over tasks
+  std::uint64_t shares_produced = 0;  ///< behind times.producing_us
+  std::uint64_t reductions = 0;       ///< behind times.reducing_us
   std::map<std::uint32_t, std::vector<Holding>> groups;  ///< ready, not placed: by first share
   std::map<ShareRange, WorkerId> reducing;               ///< placed groups
   std::map<std::pair<TaskKind, std::uint32_t>, Attempts> attempts;  ///< by first share

@@ -21,6 +21,8 @@
 namespace francine::journal {
 namespace {
 
+static_assert(kFields <= 32, "a set of fields is 32 bits");
+
 template <typename... Fields>
 constexpr std::uint32_t set_of(Fields... fields) {
   return ((std::uint32_t{1} << static_cast<unsigned>(fields)) | ...);
@@ -35,8 +37,8 @@ constexpr std::array<std::uint32_t, kTypeWords.size()> kFieldsOf = {
            Field::kParallel, Field::kSeed, Field::kPriority, Field::kSettings, Field::kWidth,
            Field::kHeight, Field::kAt),
     set_of(Field::kType, Field::kExecution, Field::kPhase, Field::kError, Field::kSha256,
-           Field::kBytes, Field::kRetries, Field::kFetchingUs, Field::kProducingUs,
-           Field::kReducingUs, Field::kAt),
+           Field::kBytes, Field::kRetries, Field::kColdStarts, Field::kFetchingUs,
+           Field::kProducingUs, Field::kReducingUs, Field::kAt),
     set_of(Field::kType, Field::kIncarnation, Field::kCluster, Field::kAt, Field::kNextSession,
            Field::kNextExecution),
     set_of(Field::kType, Field::kName),
@@ -44,6 +46,9 @@ constexpr std::array<std::uint32_t, kTypeWords.size()> kFieldsOf = {
     set_of(Field::kType, Field::kUser, Field::kProvider, Field::kSealed),
     set_of(Field::kType, Field::kSession, Field::kResources),
 };
+
+/// Records of version 1 do not have it.
+constexpr std::uint32_t kAbsentBefore = set_of(Field::kColdStarts);
 
 template <std::size_t kCount>
 std::optional<std::size_t> index_of(const std::array<std::string_view, kCount>& words,
@@ -211,6 +216,7 @@ class Reader {
 
   const std::string& error() const { return error_; }
 
+  bool has(Field field) const { return (handler_.seen & set_of(field)) != 0; }
   std::string text(Field field, std::size_t most_bytes = kMaxRecordBytes) {
     Value& slot = at(field);
     if (slot.kind != Value::Kind::kText) fail(field, "it must be a text");
@@ -320,6 +326,9 @@ core::Record execution_ended(Reader& in) {
   record.sha256 = in.sha256(Field::kSha256);
   record.bytes = in.natural(Field::kBytes);
   record.retries = in.integer<std::uint32_t>(Field::kRetries);
+  if (in.has(Field::kColdStarts)) {
+    record.cold_starts = in.integer<std::uint32_t>(Field::kColdStarts);
+  }
   record.times = times(in);
   record.at = in.integer<std::int64_t>(Field::kAt);
   return record;
@@ -409,7 +418,7 @@ Result<core::Record> decode(std::string_view text) {
   const Type type = in.one_of<Type>(Field::kType, kTypeWords);
   if (!in.error().empty()) return bad(in.error());
   const std::uint32_t wanted = kFieldsOf[static_cast<std::size_t>(type)];
-  if (const std::uint32_t missing = wanted & ~handler.seen; missing != 0) {
+  if (const std::uint32_t missing = wanted & ~handler.seen & ~kAbsentBefore; missing != 0) {
     return bad("the field " + name_of_first(missing) + " is missing");
   }
   if (const std::uint32_t more = handler.seen & ~wanted; more != 0) {

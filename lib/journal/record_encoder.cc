@@ -112,6 +112,7 @@ void write(Encoder& out, const core::ExecutionEnded& record) {
   out.text(Field::kSha256, record.sha256);
   out.number(Field::kBytes, record.bytes);
   out.number(Field::kRetries, record.retries);
+  out.number(Field::kColdStarts, record.cold_starts);
   out.signed_number(Field::kFetchingUs, record.times.fetching_us);
   out.signed_number(Field::kProducingUs, record.times.producing_us);
   out.signed_number(Field::kReducingUs, record.times.reducing_us);

@@ -55,6 +55,7 @@ enum class Field : std::uint8_t {
   kSha256,
   kBytes,
   kRetries,
+  kColdStarts,
   kFetchingUs,
   kProducingUs,
   kReducingUs,
@@ -66,13 +67,13 @@ enum class Field : std::uint8_t {
   kProvider,
   kSealed,
 };
-inline constexpr std::array<std::string_view, 31> kFieldWords = {
-    "type",     "incarnation", "cluster",       "execution",  "session",     "name",
-    "owner",    "producer",    "format",        "update",     "parallel",    "seed",
-    "priority", "settings",    "width",         "height",     "phase",       "error",
-    "sha256",   "bytes",       "retries",       "fetchingUs", "producingUs", "reducingUs",
-    "at",       "nextSession", "nextExecution", "resources",  "user",        "provider",
-    "sealed"};
+inline constexpr std::array<std::string_view, 32> kFieldWords = {
+    "type",       "incarnation", "cluster",     "execution",     "session",    "name",
+    "owner",      "producer",    "format",      "update",        "parallel",   "seed",
+    "priority",   "settings",    "width",       "height",        "phase",      "error",
+    "sha256",     "bytes",       "retries",     "coldStarts",    "fetchingUs", "producingUs",
+    "reducingUs", "at",          "nextSession", "nextExecution", "resources",  "user",
+    "provider",   "sealed"};
 inline constexpr std::size_t kFields = kFieldWords.size();
 
 /// The fields of a resource; all are text but the last.

@@ -15,7 +15,7 @@ constexpr std::array<const char*, kFormatVersion> kMigrations = {
     "CREATE TABLE records(seq INTEGER PRIMARY KEY, body TEXT NOT NULL, chain BLOB NOT NULL);"
     "CREATE TABLE hints(name TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;"
     "PRAGMA application_id=1179799107; PRAGMA user_version=1;",
-    // The records tokenKept and resourcesKnown.
+    // The records tokenKept and resourcesKnown, and coldStarts of executionEnded.
     "PRAGMA user_version=2;",
 };
 

@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <stop_token>
+#include <string>
 #include <string_view>
 
 #include <francine/result.h>
@@ -24,11 +25,16 @@ namespace francine::providers {
 using ReadAt =
     std::function<Result<std::size_t>(std::uint64_t offset, std::span<std::uint8_t> buffer)>;
 
+/// What configurations call the options of the store for finished pictures.
+inline constexpr std::string_view kResultStoreKey = "resultStore";
+
 class ObjectStore {
  public:
-  /// kInvalidArgument names the key of the configuration that is wrong or missing.
+  /// kInvalidArgument names the key of the configuration that is wrong or missing; `key` is
+  /// that of the options.
   static Result<std::unique_ptr<ObjectStore>> make(const S3Options& options,
-                                                   const TransferLimits& limits);
+                                                   const TransferLimits& limits,
+                                                   std::string_view key = "s3");
   ~ObjectStore();
 
   /// Stores exactly `size_bytes`, at most 5 GiB (the limit of S3 for one request), that
@@ -37,7 +43,11 @@ class ObjectStore {
   /// what was there. kForbidden, kNotFound (the bucket), kUnavailable, kTooLarge,
   /// kCancelled, or the error of `read`.
   Result<void> put(std::string_view key, std::uint64_t size_bytes, std::string_view sha256_hex,
-                   const ReadAt& read, std::stop_token stop = {});
+                   const ReadAt& read, std::stop_token stop = {},
+                   std::string_view content_type = "application/octet-stream");
+
+  /// Where an object is. Without a secret; whoever opens it signs as well.
+  std::string url(std::string_view key) const;
 
  private:
   class Impl;

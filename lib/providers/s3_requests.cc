@@ -8,8 +8,8 @@
 namespace francine::providers {
 namespace {
 
-Error wrong(std::string_view key, std::string_view why) {
-  return {ErrorCode::kInvalidArgument, "s3." + std::string(key) + " " + std::string(why)};
+std::string member(std::string_view key, std::string_view name) {
+  return std::string(key) + "." + std::string(name);
 }
 
 bool is_bucket_name(std::string_view name) {
@@ -26,7 +26,10 @@ bool is_region(std::string_view name) {
 
 }  // namespace
 
-Result<void> check_s3_options(const S3Options& options) {
+Result<void> check_s3_options(const S3Options& options, std::string_view key) {
+  const auto wrong = [key](std::string_view name, std::string_view why) {
+    return Error{ErrorCode::kInvalidArgument, member(key, name) + " " + std::string(why)};
+  };
   const auto url = net::parse_http_url(options.endpoint);
   if (!url.ok()) return wrong("endpoint", url.error().message);
   if (url->user || options.endpoint.find_first_of("?#") != std::string::npos) {
@@ -39,7 +42,7 @@ Result<void> check_s3_options(const S3Options& options) {
     return wrong("region", "must be 1 to 63 letters, digits and \"-\", such as \"us-east-1\"");
   }
   if (options.access_key.empty() != options.secret_key.empty()) {
-    return wrong("accessKey", "and s3.secretKey must be given together");
+    return wrong("accessKey", "and " + member(key, "secretKey") + " must be given together");
   }
   return {};
 }
@@ -63,20 +66,22 @@ void sign_s3(net::HttpCall& call, std::string_view region, std::string_view acce
                                  .secret_key = std::string(secret_key)};
 }
 
-Failure explain_s3(const net::HttpAnswer& answer) {
+Failure explain_s3(const net::HttpAnswer& answer, std::string_view key) {
   const std::string code = word_of(element_of(answer.refusal, "Code"));
   if (answer.status == 412) {
     return {{ErrorCode::kConflict, "it has changed in the store since it was first fetched"}};
   }
   if (code == "NoSuchBucket") {
-    return {{ErrorCode::kNotFound, "the store has no such bucket; s3.bucket is wrong"}};
+    return {{ErrorCode::kNotFound,
+             "the store has no such bucket; " + member(key, "bucket") + " is wrong"}};
   }
   if (answer.status == 404) return {{ErrorCode::kNotFound, "the store has no such object"}};
   if (answer.status == 401 || answer.status == 403) {
     if (code == "InvalidAccessKeyId" || code == "SignatureDoesNotMatch") {
-      return {{ErrorCode::kForbidden, "the store does not accept the keys of this farm (" + code +
-                                          "); its administrator checks s3.accessKey, "
-                                          "s3.secretKey and s3.region"}};
+      return {{ErrorCode::kForbidden,
+               "the store does not accept the keys of this farm (" + code +
+                   "); its administrator checks " + member(key, "accessKey") + ", " +
+                   member(key, "secretKey") + " and " + member(key, "region")}};
     }
     if (code == "RequestTimeTooSkewed") {
       return {{ErrorCode::kUnavailable, "the clock of this machine is wrong (" + code + ")"}};
@@ -87,8 +92,9 @@ Failure explain_s3(const net::HttpAnswer& answer) {
     return {{ErrorCode::kForbidden, "the store denies it (" + code + ")"}};
   }
   if (answer.status >= 300 && answer.status < 400) {
-    return {{ErrorCode::kUnavailable,
-             "the bucket is elsewhere (" + code + "); s3.endpoint or s3.region is wrong"}};
+    return {{ErrorCode::kUnavailable, "the bucket is elsewhere (" + code + "); " +
+                                          member(key, "endpoint") + " or " + member(key, "region") +
+                                          " is wrong"}};
   }
   Failure failure = failure_of_status(answer.status, answer.retry_after_s, "the store");
   failure.error.message += " (" + code + ")";

@@ -17,8 +17,12 @@
 
 namespace francine::providers {
 
-/// kInvalidArgument names the key of the configuration that is wrong.
-Result<void> check_s3_options(const S3Options& options);
+/// What configurations call the options of the provider.
+inline constexpr std::string_view kS3Key = "s3";
+
+/// kInvalidArgument names the key of the configuration that is wrong; `key` is that of the
+/// options.
+Result<void> check_s3_options(const S3Options& options, std::string_view key = kS3Key);
 
 std::string s3_url(const S3Options& options, std::string_view key);
 
@@ -27,7 +31,7 @@ void sign_s3(net::HttpCall& call, std::string_view region, std::string_view acce
              std::string_view secret_key, std::string_view body_sha256);
 
 /// Of an answer that is not 2xx.
-Failure explain_s3(const net::HttpAnswer& answer);
+Failure explain_s3(const net::HttpAnswer& answer, std::string_view key = kS3Key);
 
 }  // namespace francine::providers
 

@@ -132,7 +132,7 @@ bool SessionRecord::deleted() const {
 // --- Directory ------------------------------------------------------------------
 
 Directory::Directory(std::function<void(const StoredPicture&)> on_forgotten,
-                     std::function<void(const std::string& execution)> on_gone)
+                     std::function<void(ExecutionId id, const std::string& name)> on_gone)
     : on_forgotten_(std::move(on_forgotten)),
       on_gone_(std::move(on_gone)),
       notifier_([this] { run_notifier(); }) {}
@@ -251,7 +251,7 @@ void Directory::update_execution(const core::State& state, ExecutionId id) {
       executions_.erase(id);
     }
     on_forgotten_(forgotten);
-    on_gone_(record->name);
+    on_gone_(id, record->name);
     return;
   }
   bool ended = false;
@@ -265,6 +265,7 @@ void Directory::update_execution(const core::State& state, ExecutionId id) {
       info.shares_done = execution->ledger->counted();
     }
     info.retries = execution->retries;
+    info.cold_starts = execution->cold_starts;
     info.times.fetching_ms = execution->times.fetching_us / 1000;
     info.times.producing_ms = execution->times.producing_us / 1000;
     info.times.reducing_ms = execution->times.reducing_us / 1000;
@@ -294,6 +295,13 @@ void Directory::set_picture(ExecutionId id, StoredPicture picture) {
     before = std::exchange(record->picture_, std::move(picture));
   }
   on_forgotten_(before);
+}
+
+void Directory::set_copy(ExecutionId id, ResultCopy copy) {
+  const auto record = execution(id);
+  if (!record) return;
+  const std::lock_guard lock(record->mutex_);
+  record->info_.copy = std::move(copy);
 }
 
 void Directory::end_all(const std::string& reason) {

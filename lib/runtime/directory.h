@@ -94,9 +94,9 @@ class SessionRecord {
 class Directory {
  public:
   /// `on_forgotten` is told of each stored picture that is no longer shown, `on_gone` of
-  /// the name of each execution that is deleted.
+  /// each execution that is deleted.
   Directory(std::function<void(const StoredPicture&)> on_forgotten,
-            std::function<void(const std::string& execution)> on_gone);
+            std::function<void(ExecutionId id, const std::string& name)> on_gone);
   /// As stop().
   ~Directory();
 
@@ -107,6 +107,8 @@ class Directory {
   void update(const core::State& state, std::span<const core::Action> actions);
   /// The picture of an execution that is being stored: visible once it has ended.
   void set_picture(ExecutionId id, StoredPicture picture);
+  /// Of the picture of an execution that has ended. From any thread.
+  void set_copy(ExecutionId id, ResultCopy copy);
   /// Ends every record that has not ended, as cancelled: the master has stopped.
   void end_all(const std::string& reason);
   /// Makes the last calls of callbacks and ends the notifier's thread. Idempotent.
@@ -130,7 +132,7 @@ class Directory {
   void run_notifier();
 
   const std::function<void(const StoredPicture&)> on_forgotten_;
-  const std::function<void(const std::string& execution)> on_gone_;
+  const std::function<void(ExecutionId id, const std::string& name)> on_gone_;
   mutable std::shared_mutex mutex_;
   std::map<std::string, std::shared_ptr<SessionRecord>, std::less<>> sessions_by_name_;
   std::map<SessionId, std::shared_ptr<SessionRecord>> sessions_;

@@ -75,7 +75,7 @@ Result<void> check(const MasterOptions& options) {
   if (options.limits.max_attempts < 1 || options.limits.max_losses < 1) {
     return wrong_option("limits.max_attempts and limits.max_losses must be at least 1");
   }
-  return {};
+  return providers::check_result_store(options.result_store);
 }
 
 /// What clients never see.
@@ -165,11 +165,15 @@ Result<void> Master::Impl::start() {
         if (picture.sha256.empty()) return;
         jobs_->post([this, sha256 = picture.sha256](std::stop_token) { results_->drop(sha256); });
       },
-      [this](const std::string& execution) { logs_->store()->forget(execution); });
+      [this](ExecutionId id, const std::string& name) {
+        logs_->store()->forget(name);
+        if (copies_) jobs_->post([this, id](std::stop_token) { copies_->forget(id); });
+      });
   loop_ = std::make_unique<CoreLoop>(
       policy_of(options_, journal_ != nullptr), options_.scheduler, kTickPeriod,
       [this](const core::State& state, core::Effects& effects) { carry_out(state, effects); });
   if (auto replayed = replay(); !replayed) return replayed;
+  resume_pictures();
   make_authorizations();
   gateway_ = std::make_unique<runtime::Gateway>(
       *loop_,
@@ -214,7 +218,7 @@ Result<void> Master::Impl::open_data_dir() {
   auto results = runtime::ResultStore::make(std::move(storing));
   if (!results) return results.error();
   results_ = std::move(results).value();
-  return {};
+  return make_picture_copies();
 }
 
 Result<void> Master::Impl::open_ports(const instances::BackendDescription& backend) {
@@ -330,6 +334,7 @@ void Master::Impl::stop(std::chrono::milliseconds grace) {
   if (control_) control_->stop();
   if (gateway_) gateway_->stop();  // not yet, where the journal was refused
   jobs_->stop();
+  if (copies_) copies_->stop();
   resource_server_.reset();
   directory_->stop();
 }
@@ -413,6 +418,7 @@ void Master::Impl::carry_out(const core::State& state, core::Effects& effects) {
 
 void Master::Impl::tell(const core::State& state, std::vector<core::Action>& actions) {
   directory_->update(state, actions);
+  if (copies_) put_copies(state, actions);
   // Last, so that who gets an answer finds what it speaks of.
   for (core::Action& action : actions) {
     if (auto* answer = std::get_if<core::Answer>(&action)) settle(std::move(*answer));
@@ -449,48 +455,6 @@ void Master::Impl::carry_out_action(const core::State& state, core::Action& acti
     void operator()(core::SessionChanged&) const {}
   };
   std::visit(Visitor{*this, state}, action);
-}
-
-void Master::Impl::make_picture_intake() {
-  runtime::PictureIntakeOptions intake;
-  intake.keep = [this](ExecutionId execution, std::shared_ptr<const EncodedImage> picture,
-                       bool recorded) {
-    return keep_picture(execution, std::move(picture), recorded);
-  };
-  intake.is_wanted = [this](ExecutionId id) {
-    const auto execution = directory_->execution(id);
-    return execution && execution->info().state == ExecutionState::kRunning;
-  };
-  intake.tell = [this](core::Event event) { loop_->post(std::move(event)); };
-  intake.on_trouble = [this](const Error& error) {
-    log(LogLevel::kError, error.message + "; it is tried again each second, and no new work is " +
-                              "taken until that works");
-  };
-  intake.on_recovered = [this] { log(LogLevel::kInfo, "finished pictures can be stored again"); };
-  runtime::Blobs& blobs = memory_blobs_ ? *memory_blobs_ : *http_blobs_;
-  pictures_ = std::make_unique<runtime::PictureIntake>(blobs, *jobs_, std::move(intake));
-}
-
-void Master::Impl::store_picture(const core::State& state, core::StorePicture& action) {
-  const core::Execution* execution = state.executions.find(action.execution);
-  if (execution == nullptr) return;  // deleted in the same turn
-  const bool recorded = !state.sessions.at(execution->session).spec->unrecorded;
-  pictures_->take(std::move(action), recorded);
-}
-
-Result<void> Master::Impl::keep_picture(ExecutionId execution,
-                                        std::shared_ptr<const EncodedImage> picture,
-                                        bool recorded) {
-  runtime::StoredPicture stored;
-  if (recorded) {
-    auto put = results_->put(std::move(picture));
-    if (!put) return put.error();
-    stored.sha256 = *std::move(put);
-  } else {
-    stored.picture = std::move(picture);
-  }
-  directory_->set_picture(execution, std::move(stored));
-  return {};
 }
 
 }  // namespace francine

@@ -18,6 +18,7 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -39,6 +40,7 @@
 #include "runtime/job_pool.h"
 #include "runtime/log_intake.h"
 #include "runtime/memory_blobs.h"
+#include "runtime/picture_copies.h"
 #include "runtime/picture_intake.h"
 #include "runtime/resource_server.h"
 #include "runtime/result_store.h"
@@ -102,7 +104,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   /// Makes up a secret where none was given; the same one in each life, in a file of this
   /// name.
   Result<void> keep_secret(std::string& secret, std::string_view file);
-  /// Brings the loop's state, the directory and the results back.
+  /// Brings the loop's state and the directory back.
   Result<void> replay();
   core::Restart restart_event(bool others_may_return) const;
   /// Opens a port: the configured one, or if that is 0 the one of the last life, which
@@ -130,10 +132,6 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<void> start_instances(const instances::BackendDescription& backend);
   void carry_out(const core::State& state, core::Effects& effects);
   void carry_out_action(const core::State& state, core::Action& action);
-  void make_picture_intake();
-  void store_picture(const core::State& state, core::StorePicture& action);
-  Result<void> keep_picture(ExecutionId execution, std::shared_ptr<const EncodedImage> picture,
-                            bool recorded);
   void update_info(const core::State& state);
   using NamedWorkers = std::vector<std::pair<WorkerId, WorkerInfo>>;
   /// Those that joined after this one, at most `most`; asks the loop.
@@ -145,6 +143,18 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<std::shared_ptr<core::ExecutionSpec>> make_spec(const runtime::SessionRecord& session,
                                                          const ExecutionRequest& request,
                                                          const std::string& settings) const;
+
+  // master_pictures.cc
+  void make_picture_intake();
+  void store_picture(const core::State& state, core::StorePicture& action);
+  Result<void> keep_picture(ExecutionId execution, std::shared_ptr<const EncodedImage> picture,
+                            bool recorded);
+  /// Finds what earlier lives have stored.
+  void resume_pictures();
+  Result<void> make_picture_copies();
+  Result<void> expect_copy(ExecutionId id, const std::string& sha256);
+  /// Of those that have finished, as far as that is safe.
+  void put_copies(const core::State& state, std::span<const core::Action> actions);
 
   // master_providers.cc
   /// What is recorded of it; with what is in it if only the master can reach the provider.
@@ -178,6 +188,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::unique_ptr<resources::ContentStore> resources_;
   std::unique_ptr<runtime::ResultStore> results_;
   std::unique_ptr<runtime::Directory> directory_;
+  std::unique_ptr<runtime::PictureCopies> copies_;      ///< none without a result_store
   std::unique_ptr<runtime::MemoryBlobs> memory_blobs_;  ///< in_process only
   std::unique_ptr<runtime::Blobs> http_blobs_;          ///< all others
   std::unique_ptr<runtime::ResourceServer> resource_server_;

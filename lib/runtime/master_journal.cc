@@ -100,14 +100,7 @@ Result<void> Master::Impl::replay() {
   runtime::advance_clock(latest);
   journal_->start();
 
-  const core::State& state = loop_->state();
-  directory_->restore(state);
-  state.executions.for_each([&](ExecutionId id, const core::Execution& execution) {
-    if (execution.sha256.empty()) return;
-    results_->restore(execution.sha256);
-    directory_->set_picture(id, {nullptr, execution.sha256});
-  });
-  results_->sweep();
+  directory_->restore(loop_->state());
   return {};
 }
 

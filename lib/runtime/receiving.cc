@@ -57,8 +57,8 @@ void Receiving::receive(const core::ReceiveFiles& files, const std::string& mast
   for (auto& stripe : parents)
     std::replace(stripe.begin(), stripe.end(), std::string(), master_endpoint);
   std::vector<std::stop_source> outdated;
-  std::vector<std::jthread> over;
   bool complete = false;
+  join_ended(id);
   {
     const std::lock_guard lock(mutex_);
     std::shared_ptr<Session>& entry = sessions_[id];
@@ -78,7 +78,6 @@ void Receiving::receive(const core::ReceiveFiles& files, const std::string& mast
       outdated.push_back(session.attempts[stripe]);
     }
     if (!session.arrival->ended() && session.running == 0) {
-      over = std::exchange(session.threads, {});
       for (std::size_t stripe = 0; stripe < core::kStripes; ++stripe) {
         ++session.running;
         session.threads.emplace_back([this, id, entry, stripe](const std::stop_token& stop) {
@@ -90,6 +89,15 @@ void Receiving::receive(const core::ReceiveFiles& files, const std::string& mast
   }
   for (std::stop_source& attempt : outdated) attempt.request_stop();
   if (complete) on_received_(id);
+}
+
+/// Those who received what has ended are about to end as well.
+void Receiving::join_ended(SessionId id) {
+  std::vector<std::jthread> threads;  // joined after the lock is given back
+  const std::lock_guard lock(mutex_);
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end() || !found->second->arrival->ended()) return;
+  threads = std::exchange(found->second->threads, {});
 }
 
 bool Receiving::ask_parents(SessionId id, Session& session, std::size_t stripe,

@@ -71,6 +71,7 @@ class Receiving {
   /// Goes through the parents once. Whether anybody has told anything.
   bool ask_parents(SessionId id, Session& session, std::size_t stripe, const std::stop_token& stop,
                    bool& hopeless);
+  void join_ended(SessionId id);
   std::shared_ptr<Session> take(SessionId id);
 
   resources::ResourceCache& resources_;

@@ -49,7 +49,7 @@ class ResultStore {
   /// Stores it and returns its SHA-256. kUnavailable: the disk is full or broken.
   Result<std::string> put(std::shared_ptr<const EncodedImage> picture);
 
-  /// As put(), of a picture that an earlier life has put.
+  /// As put(), of a picture that an earlier life has put, or that is put and not dropped.
   void restore(const std::string& sha256);
   /// Removes what nobody has put or restored: pictures that were stored when the life
   /// before ended, before anybody could be told of them.

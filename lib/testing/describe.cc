@@ -170,7 +170,8 @@ void put(Text& text, const ExecutionEnded& r) {
   text << "ExecutionEnded" << r.execution << word_of(r.phase);
   reason_to(text, r.error);
   text << "at" << r.at;
-  text.field("sha256", r.sha256).field("bytes", r.bytes).field("retries", r.retries) << r.times;
+  text.field("sha256", r.sha256).field("bytes", r.bytes).field("retries", r.retries);
+  text.field("cold", r.cold_starts) << r.times;
 }
 
 void put(Text& text, const Restarted& r) {

@@ -110,6 +110,7 @@ void dump_execution(Page& page, ExecutionId id, const Execution& execution) {
   head.quoted(execution.name) << word_of(execution.phase) << "parallel" << execution.spec->parallel;
   head << "priority" << execution.spec->priority << "arithmetic" << execution.arithmetic;
   head << "tasks" << execution.running_tasks << "retries" << execution.retries;
+  head.field("cold", execution.cold_starts);
   head << "created" << execution.created_at << "ended" << execution.ended_at;
   head << execution.times << "produced" << execution.shares_produced << "reductions"
        << execution.reductions;

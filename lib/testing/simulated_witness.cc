@@ -114,7 +114,7 @@ void SimulatedWitness::check(const State& state) {
     const auto note = executions_.find(id);
     if (execution.ledger || (note != executions_.end() && note->second.end)) return;
     execution_ended({id, execution.phase, execution.error, execution.ended_at, execution.sha256,
-                     execution.bytes, execution.retries, execution.times},
+                     execution.bytes, execution.retries, execution.cold_starts, execution.times},
                     execution.session);
   });
 }

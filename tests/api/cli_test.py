@@ -150,7 +150,9 @@ class Commands(OneServer):
         self.assertEqual(table[1].split()[:3], [execution, "finished", "2/2"])
         self.assertIn(f"execution  {execution}", self.cli("show", session).out)
         for words in ([session, execution], [f"{session}/{execution}"]):
-            self.assertRegex(self.cli("show", *words).out, r"(?m)^state +finished$")
+            shown = self.cli("show", *words).out
+            self.assertRegex(shown, r"(?m)^state +finished$")
+            self.assertRegex(shown, r"(?m)^cold starts +0$")
         self.assertEqual(len(self.cli("workers").out.splitlines()), 3)
         self.assertRegex(self.cli("status").out, r"(?m)^slots +\[\.{30}\] 0 of \d+ busy$")
         self.assertRegex(self.cli("info").out, r"(?m)^schedulerType +queue$")

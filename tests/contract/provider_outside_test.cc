@@ -58,7 +58,8 @@ TEST_CASE("an S3 server of others takes what we sign, and gives it back") {
           const std::size_t count = std::min<std::size_t>(buffer.size(), bytes.size() - offset);
           std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(offset), count, buffer.begin());
           return count;
-        });
+        },
+        {}, "image/png");
     REQUIRE_MESSAGE(put.ok(), put.error().message);
     const auto got = fetch_all(*provider, {{"key", key}});
     REQUIRE_MESSAGE(got.ok(), got.error().message);

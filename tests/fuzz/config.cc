@@ -15,6 +15,7 @@ namespace francine::providers {
 
 /// The libraries of the providers are not tried here, and not linked: all options are right.
 Result<void> check(const ProviderOptions& /*options*/) { return {}; }
+Result<void> check_result_store(const S3Options& /*options*/) { return {}; }
 
 }  // namespace francine::providers
 

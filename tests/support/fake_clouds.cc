@@ -1,10 +1,15 @@
-// FakeDropbox and FakeGoogleDrive for tests in other languages (fake_clouds.py). The first
-// line of its output tells their URLs; then each line of its input is a command:
+// FakeDropbox, FakeGoogleDrive and an S3 server for tests in other languages
+// (fake_clouds.py). The first line of its output tells their URLs; then each line of its
+// input is a command:
 //
 //     agree dropbox URL        what a user does who opens the URL: "CODE STATE", or "! WHY"
 //     put dropbox PATH CONTENT makes a file of this base64url: its revision, or its id at
-//     googledrive withdraw dropbox         all that users agreed to so far expire dropbox all
-//     access tokens given so far counts dropbox           "EXCHANGES REFRESHES CONTENT-REQUESTS"
+//                              googledrive
+//     withdraw dropbox         all that users agreed to so far
+//     expire dropbox           all access tokens given so far
+//     counts dropbox           "EXCHANGES REFRESHES CONTENT-REQUESTS"
+//     object s3 KEY            what was put there: "is BASE64URL", or "none"
+//     break s3 COUNT           so many requests from now on are answered 503
 //
 // Each is answered by one line. It ends with its input.
 
@@ -16,6 +21,8 @@
 #include <francine/testing/fake_google_drive.h>
 
 #include "base/base64.h"
+#include "base/crypto.h"
+#include "s3_server.h"
 
 namespace {
 
@@ -24,6 +31,7 @@ using namespace francine::testing;
 struct Clouds {
   FakeDropbox dropbox;
   FakeGoogleDrive drive;
+  S3Server s3;
 
   std::string command(const std::string& line) {
     std::istringstream words(line);
@@ -32,6 +40,7 @@ struct Clouds {
     std::string first;
     std::string second;
     words >> verb >> name >> first >> second;
+    if (name == "s3") return ask_s3(verb, first);
     FakeCloud& cloud = name == "dropbox" ? static_cast<FakeCloud&>(dropbox) : drive;
     if (verb == "agree") {
       const Agreement agreed = cloud.agree(first);
@@ -56,6 +65,20 @@ struct Clouds {
     }
     return "done";
   }
+
+  std::string ask_s3(const std::string& verb, const std::string& word) {
+    if (verb == "object") {
+      const auto object = s3.object(word);
+      if (!object) return "none";
+      return "is " + francine::base::base64url(francine::base::bytes_of(*object));
+    }
+    if (verb == "counts") {
+      return "0 0 " + std::to_string(s3.server().counts().content_requests);
+    }
+    if (verb != "break") return "! no such command";
+    s3.server().set_faults({.broken = static_cast<unsigned>(std::stoul(word))});
+    return "done";
+  }
 };
 
 }  // namespace
@@ -64,7 +87,8 @@ int main() {
   Clouds clouds;
   std::cout << clouds.dropbox.url() << ' ' << clouds.dropbox.authorize_url() << ' '
             << clouds.dropbox.token_url() << ' ' << clouds.drive.url() << ' '
-            << clouds.drive.authorize_url() << ' ' << clouds.drive.token_url() << std::endl;
+            << clouds.drive.authorize_url() << ' ' << clouds.drive.token_url() << ' '
+            << clouds.s3.url() << std::endl;
   for (std::string line; std::getline(std::cin, line);) {
     std::cout << clouds.command(line) << std::endl;
   }

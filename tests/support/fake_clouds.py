@@ -1,5 +1,5 @@
-"""FakeDropbox and FakeGoogleDrive from outside: a program (fake_clouds.cc) that runs them,
-and does what users and the services' own people do."""
+"""FakeDropbox, FakeGoogleDrive and an S3 server from outside: a program (fake_clouds.cc) that
+runs them, and does what users and the services' own people do."""
 
 import base64
 import os
@@ -20,6 +20,8 @@ class FakeClouds:
         self.googledrive = {"clientId": "fake client", "clientSecret": SECRET,
                             "redirectUri": REDIRECT, "authorizeUrl": urls[4],
                             "tokenUrl": urls[5], "apiUrl": urls[3]}
+        self.s3 = {"endpoint": urls[6], "bucket": "scenes-bucket", "region": "eu-test-1",
+                   "accessKey": "AKIAFAKE", "secretKey": "fake/secret+key"}
 
     def ask(self, *words):
         self.process.stdin.write(" ".join(words) + "\n")
@@ -37,6 +39,18 @@ class FakeClouds:
         """The code and the state that a user brings back."""
         code, state = self.ask("agree", provider, url).split(" ")
         return code, state
+
+    def object(self, key):
+        """What was put into the bucket; None: nothing."""
+        coded = self.ask("object", "s3", key)
+        if coded == "none":
+            return None
+        coded = coded.removeprefix("is ")
+        return base64.urlsafe_b64decode(coded + "=" * (-len(coded) % 4))
+
+    def break_s3(self, count):
+        """So many of its next requests are answered 503."""
+        self.ask("break", "s3", str(count))
 
     def counts(self, provider):
         """Exchanges, refreshes and requests for content."""

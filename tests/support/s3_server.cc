@@ -105,6 +105,17 @@ std::optional<std::string> S3Server::object(const std::string& key) const {
   return found == objects_.end() ? std::nullopt : std::optional(found->second);
 }
 
+std::size_t S3Server::objects() const {
+  const std::lock_guard lock(mutex_);
+  return objects_.size();
+}
+
+std::string S3Server::content_type(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = content_types_.find(key);
+  return found == content_types_.end() ? std::string() : found->second;
+}
+
 HttpResponse S3Server::get(const HttpRequest& request) {
   if (auto code = check_signature(request)) return refusal(403, *code);
   if (request.header("x-amz-content-sha256") != base::sha256_hex("")) {
@@ -141,7 +152,12 @@ HttpResponse S3Server::receive(const HttpRequest& request) {
   if (base::sha256_hex(request.body()) != request.header("x-amz-content-sha256")) {
     return refusal(400, "XAmzContentSHA256Mismatch");
   }
-  put(std::string(request.capture("key")), request.body());
+  const std::string key(request.capture("key"));
+  {
+    const std::lock_guard lock(mutex_);
+    content_types_[key] = request.header("Content-Type").value_or("");
+  }
+  put(key, request.body());
   return json_answer(200, "");
 }
 

@@ -7,6 +7,7 @@
 #ifndef FRANCINE_TESTS_SUPPORT_S3_SERVER_H
 #define FRANCINE_TESTS_SUPPORT_S3_SERVER_H
 
+#include <cstddef>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -30,6 +31,9 @@ class S3Server {
   FakeCloudServer& server() { return server_; }
   void put(const std::string& key, std::string bytes);
   std::optional<std::string> object(const std::string& key) const;
+  std::size_t objects() const;
+  /// As the last put() of a client said; empty: there was none.
+  std::string content_type(const std::string& key) const;
 
  private:
   net::HttpResponse get(const net::HttpRequest& request);
@@ -37,6 +41,7 @@ class S3Server {
 
   mutable std::mutex mutex_;
   std::map<std::string, std::string> objects_;
+  std::map<std::string, std::string> content_types_;
   FakeCloudServer server_;
 };
 

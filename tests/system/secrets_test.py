@@ -77,7 +77,10 @@ class SecretsTest(WebSocketTest):
                             "clientSecret": self.birds.new("googledrive.clientSecret"),
                             "tokenUrl": "http://127.0.0.1:1/token"},
             "s3": {"endpoint": "http://127.0.0.1:1", "bucket": "our-scenes",
-                   "accessKey": "id", "secretKey": self.birds.new("s3.secretKey")}}))
+                   "accessKey": "id", "secretKey": self.birds.new("s3.secretKey")},
+            "resultStore": {"endpoint": "http://127.0.0.1:1", "bucket": "our-results",
+                            "accessKey": "id",
+                            "secretKey": self.birds.new("resultStore.secretKey")}}))
         server = self.server("--config", config, "--log-level", "debug", "--ping-period", "0.2",
                              **more)
         self.tokens = {}

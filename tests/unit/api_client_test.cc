@@ -51,8 +51,13 @@ TEST_CASE("what the server writes of an execution is read back") {
     info.seed = 18'446'744'073'709'551'615U;
     info.priority = -100;
     info.retries = 2;
+    info.cold_starts = 5;
     info.times = {1, 2, 3, 4};
     if (state == ExecutionState::kFailed) info.error = "why";
+    info.copy = {ResultCopyState::kPending, {}, "503"};
+    if (state == ExecutionState::kFinished) {
+      info.copy = {ResultCopyState::kStored, "https://s3/b/k", {}};
+    }
     const auto read = read_execution(execution_json(info));
     REQUIRE(read.ok());
     CHECK(read->state == state);
@@ -62,10 +67,16 @@ TEST_CASE("what the server writes of an execution is read back") {
     CHECK(read->seed == info.seed);
     CHECK(read->priority == -100);
     CHECK(read->retries == 2);
+    CHECK(read->cold_starts == 5);
     CHECK(read->times.reducing_ms == 3);
     CHECK(read->times.total_ms == 4);
     CHECK(read->error == info.error);
+    CHECK(read->copy.state == info.copy.state);
+    CHECK(read->copy.url == info.copy.url);
+    CHECK(read->copy.error == info.copy.error);
   }
+  CHECK(read_execution(R"({"name":"e"})")->copy.state == ResultCopyState::kNone);
+  CHECK_FALSE(read_execution(R"({"name":"e","resultStore":{"state":"none"}})").ok());
 }
 
 TEST_CASE("the original's executions have no state, but `finished` and `error`") {

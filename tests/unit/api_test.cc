@@ -256,12 +256,19 @@ TEST_CASE("getExecution answers what the original did, and more") {
   info.session_name = "s1";
   info.parallel = 8;
   info.shares_done = 3;
+  info.cold_starts = 2;
   info.times = {1, 2, 3, 4};
   info.arithmetic = "a";
   CHECK(execution_json(info) ==
         R"({"name":"e1","sessionName":"s1","time":{"fetching":1,"producing":2,"reducing":3,)"
         R"("total":4},"progress":3,"finished":false,"state":"running","parallel":8,"seed":0,)"
-        R"("priority":0,"retries":0,"arithmetic":"a"})");
+        R"("priority":0,"retries":0,"coldStarts":2,"arithmetic":"a"})");
+  info.copy = {ResultCopyState::kPending, {}, {}};
+  CHECK(execution_json(info).ends_with(R"("arithmetic":"a","resultStore":{"state":"pending"}})"));
+  info.copy = {ResultCopyState::kStored, "u", {}};
+  CHECK(execution_json(info).ends_with(R"("resultStore":{"state":"stored","url":"u"}})"));
+  info.copy = {ResultCopyState::kFailed, {}, "why"};
+  CHECK(execution_json(info).ends_with(R"("resultStore":{"state":"failed","error":"why"}})"));
   for (const auto& [state, name] : {std::pair{ExecutionState::kFinished, "finished"},
                                     {ExecutionState::kFailed, "failed"},
                                     {ExecutionState::kCancelled, "cancelled"}}) {

@@ -261,6 +261,8 @@ TEST_CASE("what providers are told") {
     "googledrive": {"clientId": "c", "clientSecret": "google-s", "redirectUri": "https://f/done"},
     "s3": {"endpoint": "https://s3", "bucket": "our-b", "accessKey": "a", "secretKey": "s3-s", "pathStyle": false},
     "file": {"roots": ["/scenes", "/more"]},
+    "resultStore": {"endpoint": "https://s3", "bucket": "results-b", "region": "eu-2",
+                    "accessKey": "i", "secretKey": "store-s", "pathStyle": false, "prefix": "r/"},
     "privateKey": "the private key", "authorizeTimeout": 60, "maxResourceBytes": 7})");
   REQUIRE(start.load() == "");
   const MasterOptions options = master_options(start.config, "/bin/server", {}).value();
@@ -275,12 +277,25 @@ TEST_CASE("what providers are told") {
   CHECK(told.s3.bucket == "our-b");
   CHECK_FALSE(told.s3.path_style);
   CHECK(told.file.roots == std::vector<std::filesystem::path>{"/scenes", "/more"});
+  CHECK(options.result_store.endpoint == "https://s3");
+  CHECK(options.result_store.bucket == "results-b");
+  CHECK(options.result_store.region == "eu-2");
+  CHECK(options.result_store.access_key == "i");
+  CHECK(options.result_store.secret_key == "store-s");
+  CHECK_FALSE(options.result_store.path_style);
+  CHECK(options.result_store.prefix == "r/");
+  start.config.result_store.prefix = "../";
+  CHECK(master_options(start.config, "/bin/server", {})
+            .error()
+            .message.starts_with("resultStore.prefix "));
+  start.config.result_store = {};
+  CHECK(master_options(start.config, "/bin/server", {}).ok());
   start.config.providers.googledrive.redirect_uri.clear();
   CHECK(master_options(start.config, "/bin/server", {})
             .error()
             .message.find("googledrive.redirectUri") != std::string::npos);
   // Who looks at what is in force sees none of the secrets.
-  for (const char* const secret : {"dropbox-s", "google-s", "s3-s", "the private key"}) {
+  for (const char* const secret : {"dropbox-s", "google-s", "s3-s", "store-s", "the private key"}) {
     CHECK(start.loaded.in_force.find(secret) == std::string::npos);
   }
 }

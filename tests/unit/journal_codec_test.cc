@@ -56,6 +56,7 @@ std::vector<core::Record> samples() {
   ended.sha256 = std::string(64, 'b');
   ended.bytes = 123'456;
   ended.retries = 2;
+  ended.cold_starts = 3;
   ended.times = {1, 20, 300};
   ended.at = 1'700'000'000'000'002;
   records.push_back(ended);
@@ -132,6 +133,18 @@ TEST_CASE("what was written is read as it was") {
   CHECK(execution.at == 1'700'000'000'000'001);
 }
 
+TEST_CASE("records of version 1 know nothing of cold starts") {
+  std::string text = encoded(samples()[5]);
+  const std::string field = "\"coldStarts\":3,";
+  const auto at = text.find(field);
+  REQUIRE(at != std::string::npos);
+  CHECK(std::get<core::ExecutionEnded>(*decode(text)).cold_starts == 3);
+  const auto old = decode(text.erase(at, field.size()));
+  REQUIRE(old.ok());
+  CHECK(std::get<core::ExecutionEnded>(*old).cold_starts == 0);
+  CHECK(std::get<core::ExecutionEnded>(*old).retries == 2);
+}
+
 TEST_CASE("what is not UTF-8 is written as something that can be read") {
   core::ExecutionEnded ended;
   ended.execution = ExecutionId{1};
@@ -199,6 +212,7 @@ TEST_CASE("values out of range are refused") {
   CHECK(with(ended, "finished", "running") == "phase: it must be one of its words, not running");
   CHECK(with(ended, "\"sha256\":\"b", "\"sha256\":\"B").starts_with("sha256: "));
   CHECK(with(ended, "\"retries\":2", "\"retries\":4294967296").starts_with("retries: "));
+  CHECK(with(ended, "\"coldStarts\":3", "\"coldStarts\":-1").starts_with("coldStarts: "));
   const std::string session = encoded(samples()[2]);
   CHECK(with(session, "\"sha256\":\"a", "\"sha256\":\"/") ==
         "resources: a sha256 is not 64 hexadecimal digits");
