@@ -109,10 +109,11 @@ Result<void> Arrival::put(std::size_t number, std::uint64_t block, std::string_v
     return wrong("goes beyond its end");
   }
   auto writer = writer_of(file);
-  if (!writer.ok()) return writer.error();
+  if (!writer.ok()) return fail(writer.error());
   lock.unlock();  // the other stripe writes elsewhere
-  if (auto written = (*writer)->write_at(block * kBlockBytes, bytes); !written.ok()) return written;
+  const auto written = (*writer)->write_at(block * kBlockBytes, bytes);
   lock.lock();
+  if (!written.ok()) return fail(written.error());
   if (file.missing) return {};
   add_block(file, number, stripe, bytes.size());
   count_told(file, number);
@@ -128,13 +129,17 @@ Result<void> Arrival::set_size(std::size_t number, std::uint64_t size_bytes) {
   if (file.size_bytes) {
     return *file.size_bytes == size_bytes ? Result<void>() : wrong("has two sizes");
   }
-  if (size_bytes > store_.options().max_file_bytes) return wrong("is over the limit of a file");
+  if (size_bytes > store_.options().max_file_bytes) {
+    return fail({ErrorCode::kTooLarge, "a file is over the limit of " +
+                                           std::to_string(store_.options().max_file_bytes) +
+                                           " bytes"});
+  }
   const std::uint64_t blocks = blocks_of(size_bytes);
   for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
     if (file.blocks[stripe] > blocks_in(number, stripe, blocks))
       return wrong("goes beyond its end");
   }
-  if (auto writer = writer_of(file); !writer.ok()) return writer.error();
+  if (auto writer = writer_of(file); !writer.ok()) return fail(writer.error());
   file.size_bytes = size_bytes;
   tell_end(number);
   count_told(file, number);
@@ -220,7 +225,7 @@ Result<void> Arrival::digest(std::unique_lock<std::mutex>& lock, std::size_t num
   }
   if (!outcome.ok() || !file.size_bytes || digested != *file.size_bytes) {
     file.digesting = false;
-    return outcome;
+    return outcome.ok() ? outcome : fail(outcome.error());
   }
   // Nothing more comes of this file; `digesting` keeps others away from it.
   const std::string expected = file.name;
@@ -255,6 +260,12 @@ void Arrival::settle(std::size_t number, const Result<StoredFile>& stored) {
   }
   count_told(file, number);
   news_.notify_all();
+}
+
+Error Arrival::fail(Error error) {
+  broken_ = true;
+  news_.notify_all();
+  return error;
 }
 
 void Arrival::break_off() {

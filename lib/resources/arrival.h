@@ -15,6 +15,9 @@
 //
 // Thread safety: all methods from any thread; each stripe, and each file that is brought
 // by append(), is brought by one thread at a time. `store` must outlive the object.
+//
+// Errors of those who bring: kInvalidArgument, they brought what cannot be; else the store's
+// own (a full disk), after which it has been broken off.
 
 #ifndef FRANCINE_RESOURCES_ARRIVAL_H
 #define FRANCINE_RESOURCES_ARRIVAL_H
@@ -77,7 +80,6 @@ class Arrival {
   // --- who brings ---
 
   /// The next block of that file in its stripe; one that has come is ignored.
-  /// kInvalidArgument: it cannot be one of this file; else as ContentWriter.
   Result<void> put(std::size_t file, std::uint64_t block, std::string_view bytes);
   /// Repeats are fine; another size than before is kInvalidArgument.
   Result<void> set_size(std::size_t file, std::uint64_t size_bytes);
@@ -144,6 +146,7 @@ class Arrival {
   static constexpr Entry kVersionMark = Entry{1} << 30;
 
   // With mutex_ held:
+  Error fail(Error error);
   void tell_all(File& file, std::size_t number);
   void tell_end(std::size_t number);
   std::uint64_t contiguous(const File& file) const;

@@ -144,14 +144,14 @@ void Receiving::run(SessionId id, const std::shared_ptr<Session>& session, std::
   auto heard = Clock::now();
   auto pause = kFirstPause;
   bool hopeless = false;
-  while (!stop.stop_requested() && !hopeless && !arrival.has_stripe(stripe)) {
+  while (!stop.stop_requested() && !hopeless && !arrival.has_stripe(stripe) && !arrival.ended()) {
     if (ask_parents(id, *session, stripe, stop, hopeless)) {
       heard = Clock::now();
       pause = kFirstPause;
     } else if (Clock::now() - heard > kPatience) {
       break;
     }
-    if (arrival.has_stripe(stripe)) break;
+    if (arrival.has_stripe(stripe) || arrival.ended()) break;
     std::unique_lock lock(mutex_);
     const auto parents = session->parents[stripe];
     changed_.wait_for(lock, stop, pause, [&] { return session->parents[stripe] != parents; });

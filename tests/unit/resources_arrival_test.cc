@@ -250,6 +250,15 @@ TEST_CASE("a file that turns out shorter than what had come is no file") {
   CHECK(other->finish(0).error().code == ErrorCode::kConflict);
 }
 
+TEST_CASE("where there is no room for a file nobody waits for it") {
+  const Place place;
+  const auto arrival = place.expect({""});
+  const auto refused = arrival->set_size(0, std::uint64_t{1} << 60);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code == ErrorCode::kTooLarge);
+  CHECK((arrival->ended() && !arrival->complete()));
+}
+
 TEST_CASE("nonsense from a parent is refused") {
   const Place place;
   const auto arrival = place.expect({"", ""});
@@ -263,7 +272,6 @@ TEST_CASE("nonsense from a parent is refused") {
   CHECK(refused(arrival->put(0, 0, "")));
   CHECK(refused(arrival->put(0, 0, block + "x")));
   CHECK(refused(arrival->set_size(2, 1)));
-  CHECK(refused(arrival->set_size(0, std::uint64_t{1} << 60)));
   REQUIRE(arrival->put(0, 0, block).ok());
   REQUIRE(arrival->put(0, 0, block).ok());  // once more is fine
   REQUIRE(arrival->put(0, 2, block).ok());

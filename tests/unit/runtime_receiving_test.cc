@@ -76,10 +76,10 @@ class Parents : public FakeBlobs {
 };
 
 struct Farm {
-  Farm() {
+  explicit Farm(std::uint64_t max_file_bytes = 1 << 30) {
     store = resources::ContentStore::make({.directory = dir.path() / "there"}).value();
     cache = resources::ResourceCache::make(
-                {.directory = dir.path() / "here"},
+                {.directory = dir.path() / "here", .max_file_bytes = max_file_bytes},
                 [](SessionId, const std::string&, const std::filesystem::path&, resources::Trust,
                    std::stop_token) {
                   return Error{ErrorCode::kNotFound, "not in another way"};
@@ -194,6 +194,19 @@ TEST_CASE("a parent that sends other bytes is found out") {
   farm.receiving->receive(farm.told({"bob"}), "master");
   CHECK(farm.received.take() == kSession);
   CHECK(farm.has_all());
+}
+
+TEST_CASE("where there is no room it ends at once") {
+  Farm farm(100'000);
+  farm.parents.add("ann", {farm.whole()});
+  farm.receiving->receive(farm.told({"ann"}), "master");
+  farm.receiving->wait(kSession, {});
+  const auto arrival = farm.receiving->find(kSession, 0ms);
+  CHECK((arrival->ended() && !arrival->complete()));
+  CHECK_FALSE(farm.has_all());
+  const auto asked = farm.parents.asked_stripes().size();
+  farm.receiving.reset();
+  CHECK(asked <= 2);
 }
 
 TEST_CASE("what a scout fetches is sent to others, until it gives up") {
