@@ -26,19 +26,6 @@ constexpr const char* kIncoming = "incoming";
 constexpr mode_t kFileMode = 0400;
 constexpr const char* kManifestSuffix = ".chunks";
 
-Error too_large(std::uint64_t max_file_bytes) {
-  return {ErrorCode::kTooLarge,
-          "the file is larger than the limit of " + std::to_string(max_file_bytes) + " bytes"};
-}
-
-Result<void> sync_directory(const fs::path& path) {
-  base::UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) {
-    return store_error(errno, "cannot write " + path.string());
-  }
-  return {};
-}
-
 /// Makes the store's directory and checks that it is this user's alone.
 Result<void> prepare_directory(const fs::path& path) {
   if (auto made = base::make_directories(path); !made.ok()) return made;
@@ -120,7 +107,7 @@ Result<void> ContentWriter::write(std::string_view bytes) {
 
 Result<StoredFile> ContentWriter::finish(std::string_view expected) {
   const fs::path path = std::exchange(path_, {});
-  return store_->settle(path, file_.get(), std::move(digest_), expected);
+  return store_->adopt(path, file_.get(), std::move(digest_), expected);
 }
 
 ContentStore::ContentStore(ContentStoreOptions options, base::UniqueFd lock)
@@ -218,14 +205,14 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, std::string_vie
     return Result<void>();
   });
   if (!pumped.ok()) return fail(pumped.error());
-  auto settled = settle(incoming, file.get(), std::move(digest), sha256);
+  auto adopted = adopt(incoming, file.get(), std::move(digest), sha256);
   // Where both names are links to one file already, rename() leaves the old one.
   ::unlink(incoming.c_str());
-  return settled;
+  return adopted;
 }
 
-Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, FileDigest digest,
-                                        std::string_view expected) const {
+Result<StoredFile> ContentStore::adopt(const fs::path& incoming, int file, FileDigest digest,
+                                       std::string_view expected) const {
   const fs::path manifest_incoming = fs::path(incoming) += kManifestSuffix;
   const auto fail = [&](Error error) {
     ::unlink(incoming.c_str());
