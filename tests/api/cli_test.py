@@ -354,7 +354,7 @@ class AnswersGetLost(CliTest):
         sessions = server.get("/sessions").json()["sessions"]
         self.assertEqual([(one["name"], one["executionCount"]) for one in sessions],
                          [(answer["sessionName"], 1)])
-        self.assertEqual(len(between.lost), 2)
+        self.assertEqual(len(between.lost), 3)
 
 
 class OverTls(CliTest):

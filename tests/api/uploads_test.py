@@ -3,7 +3,6 @@
 
 import base64
 import hashlib
-import http.client
 import json
 import os
 import signal
