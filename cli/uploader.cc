@@ -111,6 +111,7 @@ Result<void> Uploader::find_missing() {
 Result<void> Uploader::send_missing() {
   const std::stop_callback interrupted(context_.interrupt.token(),
                                        [this] { stop_.request_stop(); });
+  moved_ = Clock::now();
   senders_ = std::min(kConnections, missing_.size());
   std::vector<std::jthread> threads;
   for (std::size_t i = 0; i < senders_; ++i) threads.emplace_back([this] { send_some(); });
@@ -152,20 +153,28 @@ void Uploader::send_some() {
 
 Result<void> Uploader::send_patiently(const File& file) {
   std::uint64_t counted = 0;  // of sent_bytes_
-  Clock::time_point moved = Clock::now();
   for (;;) {
-    const std::uint64_t before = counted;
     Result<void> sent = send(file, counted);
-    if (sent) return sent;
-    if (counted > before) moved = Clock::now();
-    const bool again = may_pass(context_, sent.error(), moved) ||
-                       (sent.error().code == ErrorCode::kConflict && file.bytes >= kBytesInParts &&
-                        Clock::now() - moved < timeout_of(context_));
-    if (!again || stop_.stop_requested()) return sent;
+    if (sent || stop_.stop_requested() || !is_worth_waiting(file, sent.error())) return sent;
     const milliseconds pause = std::clamp<milliseconds>(
         std::chrono::seconds(sent.error().retry_after_s), kPause, timeout_of(context_));
     if (!context_.interrupt.sleep(pause)) return Error{ErrorCode::kCancelled, "interrupted"};
   }
+}
+
+bool Uploader::is_worth_waiting(const File& file, const Error& error) const {
+  // While other files move, one may wait for the room that they take.
+  if (may_pass(context_, error, moved_)) return true;
+  // Where an upload in parts stands is asked anew.
+  const bool elsewhere = error.code == ErrorCode::kConflict || error.code == ErrorCode::kNotFound;
+  return elsewhere && file.bytes >= kBytesInParts &&
+         Clock::now() - moved_.load() < timeout_of(context_);
+}
+
+void Uploader::count(std::uint64_t& sent, std::uint64_t now) {
+  if (now > sent) moved_ = Clock::now();
+  sent_bytes_ += now - sent;  // may go back
+  sent = now;
 }
 
 Result<void> Uploader::send(const File& file, std::uint64_t& sent) {
@@ -173,10 +182,7 @@ Result<void> Uploader::send(const File& file, std::uint64_t& sent) {
   net::HttpCall call{.method = "PUT", .url = "/resources"};
   call.headers.emplace_back("Content-Type", "application/octet-stream");
   call.headers.emplace_back("Repr-Digest", api::digest_of_id(file.id));
-  const auto progress = [&](std::uint64_t bytes) {
-    sent_bytes_ += bytes - sent;  // may go back
-    sent = bytes;
-  };
+  const auto progress = [&](std::uint64_t bytes) { count(sent, bytes); };
   const Result<std::string> answer = context_.client.send_file(
       std::move(call), file.path, 0, file.bytes, progress, stop_.get_token());
   if (!answer) return answer.error();
@@ -193,8 +199,7 @@ Result<void> Uploader::send_parts(const File& file, std::uint64_t& sent) {
   const Result<UploadInfo> stands = api::read_upload(*begun);
   if (!stands) return stands.error();
   const auto progress = [&, offset = stands->offset](std::uint64_t bytes) {
-    sent_bytes_ += offset + bytes - sent;
-    sent = offset + bytes;
+    count(sent, offset + bytes);
   };
   progress(0);
   if (stands->offset >= file.bytes) return {};

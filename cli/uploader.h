@@ -52,6 +52,8 @@ class Uploader {
   Result<void> send_missing();
   void send_some();
   Result<void> send_patiently(const File& file);
+  bool is_worth_waiting(const File& file, const Error& error) const;
+  void count(std::uint64_t& sent, std::uint64_t now);
   Result<void> send(const File& file, std::uint64_t& sent);
   Result<void> send_parts(const File& file, std::uint64_t& sent);
   void show(const char* what, std::uint64_t bytes, std::uint64_t total);
@@ -69,7 +71,8 @@ class Uploader {
   std::atomic<std::size_t> next_ = 0;
   std::atomic<std::size_t> sent_files_ = 0;
   std::atomic<std::uint64_t> sent_bytes_ = 0;
-  std::mutex mutex_;  ///< of what follows
+  std::atomic<std::chrono::steady_clock::time_point> moved_{};  ///< when a byte last was
+  std::mutex mutex_;                                            ///< of what follows
   std::condition_variable changed_;
   std::size_t senders_ = 0;
   std::optional<Error> error_;  ///< the first

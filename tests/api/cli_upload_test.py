@@ -212,6 +212,12 @@ class Breaks(UploadTest):
         terminal = self.terminal("render", "large", "-o", "a.png")
         terminal.expect(r"uploading large: .* of 20\.5 MB")
 
+    def test_more_than_the_server_has_room_for_at_once(self):
+        server = self.server("--max-unfinished-upload-bytes-per-user", str(len(LARGE) + 1),
+                             workers=1)
+        self.folder("scene", {str(i): bytes([i]) + LARGE for i in range(fewer(5))})
+        self.cli("render", *QUICK, "scene", "-o", "a.png", FRANCINE_SERVER=server.url)
+
     def test_a_server_that_refuses(self):
         self.folder("scene", {"a": b"a" * 2000, "b": b"b"})
         server = self.server("--max-resource-bytes", "1000", workers=1)
