@@ -119,8 +119,8 @@ class UploadTest(CliTest):
         return done.err, {one["dst"]: one["id"] for one in session["resources"]}
 
 
-@needs_meshes
 class Folders(UploadTest):
+    @needs_meshes
     def test_a_folder_is_a_scene(self):
         self.folder("scene", {"square.obj": SQUARE_OBJ, "maps/a.png": b"a", "maps/deep/b": b"b",
                               ".git/config": b"x", "maps/.hidden": b"x", "copy of a": b"a"})
@@ -144,6 +144,7 @@ class Folders(UploadTest):
         self.assertNotEqual(again.pop("maps/deep/b"), resources.pop("maps/deep/b"))
         self.assertEqual(again, resources)
 
+    @needs_meshes
     def test_where_it_goes_and_what_it_is_called(self):
         self.folder("scene", {"square.obj": SQUARE_OBJ})
         self.write("other.txt", b"x")
