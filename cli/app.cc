@@ -90,22 +90,30 @@ void add_render(CLI::App& app, Arguments& arguments) {
       app, arguments, Command::kRender, "render",
       "Render a picture into a file.\n\n"
       "Creates a session of the producer with the resources, renders it once and deletes it again; "
-      "with --session, renders a session that exists. On a terminal a bar shows the progress. "
-      "Ctrl-C cancels the execution on the server; a second one quits at once.",
+      "with --session, renders a session that exists. What the server has from earlier uploads of "
+      "this user is not sent again, and large files whose upload broke go on where it stood. On a "
+      "terminal a bar shows the progress. Ctrl-C cancels the execution on the server; a second one "
+      "quits at once.\n\n"
+      "Of a folder, all regular files below it are uploaded, each under its path in the folder. "
+      "Files and folders whose names begin with a dot are left out, and so are links, but those to "
+      "files inside the folder.",
       "Examples:\n"
       "  francine render -o ao.png\n"
       "  francine render model.obj --parallel 64 --width 1920 --height 1080 -o model.exr\n"
+      "  francine render scene/ -o scene.png\n"
       "  francine render --update @camera.json --seed 7 -o - > view.png\n");
   command
       ->add_option("resources", arguments.resources,
-                   "files to upload. DST is where the producer finds the file, by default its "
-                   "name; the ao producer renders a DST that ends in .obj")
+                   "files and folders to upload. DST is where the producer finds the file, by "
+                   "default its name, or the folder's files, by default at the top; the ao "
+                   "producer renders every DST that ends in .obj")
       ->type_name("FILE[:DST]");
   auto* session =
       command->add_option("--session", arguments.session, "render this session, and keep it")
           ->type_name("SESSION");
   command
-      ->add_option("--resource", arguments.resources, "a file to upload, as those without a flag")
+      ->add_option("--resource", arguments.resources,
+                   "a file or folder to upload, as those without a flag")
       ->type_name("FILE[:DST]")
       ->allow_extra_args(false)
       ->excludes(session);
@@ -120,7 +128,7 @@ void add_render(CLI::App& app, Arguments& arguments) {
   command
       ->add_option("-o,--output", arguments.output,
                    "the file to write, - for standard output; by default a new file, named after "
-                   "the first resource or the producer")
+                   "the first file or folder, or the producer")
       ->type_name("FILE");
   command
       ->add_option("--parallel", arguments.parallel,

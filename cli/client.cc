@@ -45,7 +45,7 @@ Result<void> check(const net::HttpAnswer& answer) {
     sentence = "the server answers with the HTTP status " + std::to_string(answer.status) +
                "; is it a francine-server?";
   }
-  return Error{api::error_code(answer.status), std::move(sentence)};
+  return Error{api::error_code(answer.status), std::move(sentence), answer.retry_after_s};
 }
 
 bool is_unreserved(char c) {
@@ -93,20 +93,22 @@ Result<std::string> Client::remove(const std::string& path, std::stop_token stop
   return request({.method = "DELETE", .url = path}, std::move(stop));
 }
 
-Result<std::string> Client::put_file(const std::string& path, const std::string& file,
-                                     const std::function<void(std::uint64_t)>& progress,
-                                     std::stop_token stop) {
-  const base::UniqueFd descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+Result<std::string> Client::send_file(net::HttpCall call, const std::string& file,
+                                      std::uint64_t begin, std::uint64_t end,
+                                      const std::function<void(std::uint64_t)>& progress,
+                                      std::stop_token stop) {
+  const base::UniqueFd descriptor(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   struct stat status = {};
-  if (!descriptor || ::fstat(descriptor.get(), &status) != 0) {
+  if (!descriptor || ::fstat(descriptor.get(), &status) != 0 ||
+      ::lseek(descriptor.get(), static_cast<off_t>(begin), SEEK_SET) < 0) {
     return file_error(errno, "cannot read " + file);
   }
-  if (!S_ISREG(status.st_mode)) {
-    return Error{ErrorCode::kInternal, file + " is no regular file"};
+  if (static_cast<std::uint64_t>(status.st_size) != end) {
+    return Error{ErrorCode::kInternal, file + " was changed while it was read"};
   }
-  std::uint64_t left = static_cast<std::uint64_t>(status.st_size);
-  std::uint64_t sent = 0;
-  const net::BodySource source = [&](std::span<std::uint8_t> buffer) -> Result<std::size_t> {
+  std::uint64_t left = end - begin;
+  call.source_bytes = left;
+  call.source = [&](std::span<std::uint8_t> buffer) -> Result<std::size_t> {
     const ssize_t count =
         ::read(descriptor.get(), buffer.data(), std::min<std::uint64_t>(buffer.size(), left));
     if (count < 0) return file_error(errno, "cannot read " + file);
@@ -114,20 +116,10 @@ Result<std::string> Client::put_file(const std::string& path, const std::string&
       return Error{ErrorCode::kInternal, file + " became shorter while it was read"};
     }
     left -= static_cast<std::uint64_t>(count);
-    sent += static_cast<std::uint64_t>(count);
-    progress(sent);
+    progress(end - begin - left);
     return static_cast<std::size_t>(count);
   };
-  std::string text;
-  net::HttpHeaders all = headers();
-  all.emplace_back("Content-Type", "application/octet-stream");
-  const Result<net::HttpAnswer> answer =
-      http_.put(server_ + path, all, source, left, into(text), std::move(stop));
-  if (!answer) return answer.error();
-  reached_ = true;
-  const Result<void> checked = check(*answer);
-  if (!checked) return checked.error();
-  return text;
+  return request(std::move(call), std::move(stop));
 }
 
 Result<std::optional<Format>> Client::get_picture(const std::string& path,

@@ -44,11 +44,14 @@ class Client {
                            std::stop_token stop = {});
   Result<std::string> remove(const std::string& path, std::stop_token stop = {});
 
-  /// Uploads a file and answers what the server says. `progress` is told the bytes
-  /// that are sent.
-  Result<std::string> put_file(const std::string& path, const std::string& file,
-                               const std::function<void(std::uint64_t bytes)>& progress,
-                               std::stop_token stop);
+  /// Any call, whose URL is a path.
+  Result<std::string> request(net::HttpCall call, std::stop_token stop);
+  /// A PUT or PATCH with the bytes from `begin` to `end` of a file. `progress` is told how
+  /// many of them are sent. kInternal: the file cannot be read, or does not end at `end`.
+  Result<std::string> send_file(net::HttpCall call, const std::string& file, std::uint64_t begin,
+                                std::uint64_t end,
+                                const std::function<void(std::uint64_t bytes)>& progress,
+                                std::stop_token stop);
 
   /// A picture, into `sink`; its format, if the server names one.
   Result<std::optional<Format>> get_picture(const std::string& path, const net::BodySink& sink,
@@ -60,7 +63,6 @@ class Client {
   bool reached() const { return reached_; }
 
  private:
-  Result<std::string> request(net::HttpCall call, std::stop_token stop);
   net::HttpHeaders headers() const;
 
   std::string server_;

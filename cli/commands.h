@@ -4,6 +4,7 @@
 #ifndef FRANCINE_CLI_COMMANDS_H
 #define FRANCINE_CLI_COMMANDS_H
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,13 @@ int show_info(const Context& context);
 int show_logs(const Context& context);
 
 // What they share.
+
+/// --timeout.
+std::chrono::milliseconds timeout_of(const Context& context);
+/// Whether asking once more may help: a server that we have met cannot be reached or is too
+/// busy, and --timeout has not passed since.
+bool may_pass(const Context& context, const Error& error,
+              std::chrono::steady_clock::time_point since);
 
 /// Says what went wrong, with a hint where one helps; the exit code for it.
 int fail(const Context& context, const Error& error);

@@ -5,8 +5,11 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/answers.h"
@@ -19,8 +22,10 @@
 #include "cli/picture.h"
 #include "cli/progress.h"
 #include "cli/resource_argument.h"
+#include "cli/scene_folder.h"
 #include "cli/terminal.h"
 #include "cli/text.h"
+#include "cli/uploader.h"
 
 namespace francine::cli {
 namespace {
@@ -43,22 +48,53 @@ milliseconds since(Clock::time_point begin) {
 /// What is to be done, checked as far as it can be without the server.
 struct Plan {
   std::vector<ResourceArgument> resources;
+  std::string name;              ///< of the first of them, or of its folder
   std::optional<Format> format;  ///< empty: not asked for
   ExecutionRequest request;
 };
 
-Result<Plan> plan_of(const Arguments& arguments) {
+/// A file, or all files of a folder.
+Result<void> add_resources(const Context& context, const std::string& text, Plan& plan) {
+  FolderArgument folder;
+  if (parse_folder_argument(text, folder)) {
+    Result<SceneFolder> scene = list_scene_folder(folder);
+    if (!scene) return scene.error();
+    if (!scene->left_out.empty()) note(context, folder.folder + ": left out: " + scene->left_out);
+    if (plan.resources.empty()) plan.name = folder_name(folder.folder);
+    std::ranges::move(scene->files, std::back_inserter(plan.resources));
+    return {};
+  }
+  Result<ResourceArgument> resource = parse_resource_argument(
+      text, [](const std::string& file) { return ::access(file.c_str(), F_OK) == 0; });
+  if (!resource) return resource.error();
+  if (plan.resources.empty()) plan.name = std::filesystem::path(resource->dst).stem().string();
+  plan.resources.push_back(*std::move(resource));
+  return {};
+}
+
+Result<void> check_dsts(const Plan& plan) {
+  std::map<std::string_view, std::string_view> files;
+  for (const ResourceArgument& resource : plan.resources) {
+    const auto [known, is_new] = files.emplace(resource.dst, resource.file);
+    if (is_new) continue;
+    return Error{ErrorCode::kInvalidArgument,
+                 std::string(known->second) + " and " + resource.file + " would both be " +
+                     resource.dst + " in the session; FILE:DST gives one another name"};
+  }
+  return {};
+}
+
+Result<Plan> plan_of(const Context& context) {
+  const Arguments& arguments = context.arguments;
   Plan plan;
   if (!arguments.session.empty() && !arguments.resources.empty()) {
     return Error{ErrorCode::kInvalidArgument,
                  "the resources of a session never change; leave out --session or the files"};
   }
   for (const std::string& text : arguments.resources) {
-    Result<ResourceArgument> resource = parse_resource_argument(
-        text, [](const std::string& file) { return ::access(file.c_str(), F_OK) == 0; });
-    if (!resource) return resource.error();
-    plan.resources.push_back(*std::move(resource));
+    if (auto added = add_resources(context, text, plan); !added) return added.error();
   }
+  if (auto good = check_dsts(plan); !good) return good.error();
   plan.format = format_of_file(arguments.output);
   if (!arguments.format.empty()) {
     const Result<Format> asked = api::format_from_name(arguments.format, "--format");
@@ -139,7 +175,8 @@ class Rendering {
                        std::string(api::format_name(*plan_.format))};
     }
     session_ = context_.arguments.session;
-    name_after(info->resources.empty() ? "" : info->resources.front().dst, info->producer);
+    const std::string first = info->resources.empty() ? "" : info->resources.front().dst;
+    name_after(std::filesystem::path(first).stem().string(), info->producer);
     return {};
   }
 
@@ -147,10 +184,11 @@ class Rendering {
     SessionRequest request;
     request.producer = context_.arguments.producer;
     request.format = plan_.format.value_or(Format::kPng);
-    for (const ResourceArgument& resource : plan_.resources) {
-      Result<std::string> id = upload(resource);
-      if (!id) return id.error();
-      request.resources.push_back({"upload", *std::move(id), resource.dst});
+    const Result<std::vector<std::string>> ids =
+        Uploader(context_, display_).upload(plan_.resources);
+    if (!ids) return ids.error();
+    for (std::size_t i = 0; i < ids->size(); ++i) {
+      request.resources.push_back({"upload", (*ids)[i], plan_.resources[i].dst});
     }
     const Result<std::string> answer = create("/sessions", api::session_request_json(request));
     if (!answer) return answer.error();
@@ -159,29 +197,12 @@ class Rendering {
     session_ = std::move(info->name);
     session_is_ours_ = true;
     if (context_.arguments.keep_session) note(context_, "The session is " + session_ + ".");
-    name_after(plan_.resources.empty() ? "" : plan_.resources.front().dst, request.producer);
+    name_after(plan_.name, request.producer);
     return {};
   }
 
-  Result<std::string> upload(const ResourceArgument& resource) {
-    std::error_code unknown;
-    const std::uint64_t size = std::filesystem::file_size(resource.file, unknown);
-    Clock::time_point painted{};
-    const auto progress = [&](std::uint64_t bytes) {
-      if (since(painted) < kMinPace) return;
-      painted = Clock::now();
-      display_.show_text("uploading " + resource.dst + ": " + size_text(bytes) + " of " +
-                         size_text(size));
-    };
-    const Result<std::string> answer =
-        context_.client.put_file("/resources", resource.file, progress, context_.interrupt.token());
-    display_.clear();
-    if (!answer) return answer.error();
-    return api::read_resource_id(*answer);
-  }
-
-  void name_after(const std::string& resource, const std::string& producer) {
-    stem_ = resource.empty() ? producer : std::filesystem::path(resource).stem().string();
+  void name_after(const std::string& name, const std::string& producer) {
+    stem_ = name.empty() ? producer : name;
   }
 
   Result<void> start() {
@@ -204,7 +225,7 @@ class Rendering {
     for (;;) {
       Result<std::string> answer = context_.client.post(path, body, key);
       const bool again = !answer && answer.error().code == ErrorCode::kUnavailable &&
-                         context_.client.reached() && since(begin) < timeout();
+                         may_pass(context_, answer.error(), begin);
       if (!again || !context_.interrupt.sleep(kMaxPace)) return answer;
       display_.show_text(kTryingAgain);
     }
@@ -226,7 +247,7 @@ class Rendering {
           return info;
         }
         show(*info, estimate);
-      } else if (is_passing(answer.error()) && since(answered) < timeout()) {
+      } else if (may_pass(context_, answer.error(), answered)) {
         display_.show_text(kTryingAgain);
       } else {
         return answer.error();
@@ -235,14 +256,6 @@ class Rendering {
         return Error{ErrorCode::kCancelled, "interrupted"};
       }
     }
-  }
-
-  static bool is_passing(const Error& error) {
-    return error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kResourceExhausted;
-  }
-
-  milliseconds timeout() const {
-    return milliseconds(static_cast<std::int64_t>(context_.arguments.timeout_s * 1000));
   }
 
   void show(const ExecutionInfo& info, Estimate& estimate) {
@@ -284,7 +297,7 @@ class Rendering {
 int render(const Context& context) {
   const Result<void> good = check_output(context.arguments);
   if (!good) return fail_here(context, good.error());
-  Result<Plan> plan = plan_of(context.arguments);
+  Result<Plan> plan = plan_of(context);
   if (!plan) return fail_here(context, plan.error());
   return Rendering(context, *std::move(plan)).run();
 }

@@ -50,6 +50,18 @@ void say(const std::string& line) { std::fprintf(stderr, "%s\n", base::printable
 
 }  // namespace
 
+std::chrono::milliseconds timeout_of(const Context& context) {
+  return std::chrono::milliseconds(static_cast<std::int64_t>(context.arguments.timeout_s * 1000));
+}
+
+bool may_pass(const Context& context, const Error& error,
+              std::chrono::steady_clock::time_point since) {
+  const bool passing =
+      error.code == ErrorCode::kUnavailable || error.code == ErrorCode::kResourceExhausted;
+  return passing && context.client.reached() &&
+         std::chrono::steady_clock::now() - since < timeout_of(context);
+}
+
 int fail(const Context& context, const Error& error) {
   if (error.code == ErrorCode::kCancelled && context.interrupt.requested()) {
     say("francine: interrupted");

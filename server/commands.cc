@@ -5,6 +5,7 @@
 
 #include "api/answers.h"
 #include "api/messages.h"
+#include "api/uploads.h"
 #include "server/version.h"
 
 namespace francine::server {
@@ -200,10 +201,62 @@ Result<Picture> Commands::render_demo(const Caller& caller,
   return wait(*execution, gone);
 }
 
-Result<std::string> Commands::put_resource(const BodyReader& read) {
-  const Result<std::string> id = master().put_resource(read);
+Result<std::string> Commands::put_resource(const Caller& caller,
+                                           std::optional<std::string_view> digest,
+                                           const BodyReader& read) {
+  const Result<std::string> expected =
+      digest ? api::id_of_digest(*digest) : Result<std::string>(std::string());
+  if (!expected) return expected.error();
+  const Result<std::string> id = master().put_resource(read, caller.user, *expected);
   if (!id) return id.error();
   return api::resource_json(*id);
+}
+
+Result<std::string> Commands::find_resource(const Caller& caller, std::string_view id) {
+  const Result<ResourceInfo> found = master().find_resource(id, caller.user);
+  if (!found) return found.error();
+  return api::resource_info_json(*found);
+}
+
+Result<std::string> Commands::known_resources(const Caller& caller, const api::Body& body) {
+  const Result<std::vector<std::string>> ids = api::known_request(body, limits_);
+  if (!ids) return ids.error();
+  std::vector<std::string> known;
+  for (const std::string& id : *ids) {
+    const Result<ResourceInfo> found = master().find_resource(id, caller.user);
+    if (found) {
+      known.push_back(id);
+    } else if (found.error().code != ErrorCode::kNotFound) {
+      return found.error();
+    }
+  }
+  return api::known_json(known);
+}
+
+Result<UploadInfo> Commands::begin_upload(const Caller& caller,
+                                          std::optional<std::string_view> digest,
+                                          std::optional<std::string_view> length) {
+  const Result<std::string> id = api::id_of_digest(digest.value_or(""));
+  if (!id) return id.error();
+  const Result<std::uint64_t> bytes = api::upload_number("Upload-Length", length);
+  if (!bytes) return bytes.error();
+  return master().begin_upload(*id, *bytes, caller.user);
+}
+
+Result<UploadInfo> Commands::find_upload(const Caller& caller, std::string_view id) {
+  return master().find_upload(id, caller.user);
+}
+
+Result<UploadInfo> Commands::continue_upload(const Caller& caller, std::string_view id,
+                                             std::optional<std::string_view> offset,
+                                             const BodyReader& read) {
+  const Result<std::uint64_t> stands = api::upload_number("Upload-Offset", offset);
+  if (!stands) return stands.error();
+  return master().continue_upload(id, *stands, read, caller.user);
+}
+
+Result<void> Commands::remove_upload(const Caller& caller, std::string_view id) {
+  return master().remove_upload(id, caller.user);
 }
 
 std::string Commands::info() const { return api::cluster_json(master().info(), kVersion); }

@@ -98,7 +98,23 @@ class Commands {
   Result<Picture> render_demo(const Caller& caller, std::optional<std::string_view> parallel,
                               std::optional<std::string_view> format, const Gone& gone);
 
-  Result<std::string> put_resource(const BodyReader& read);
+  /// `digest`: the header Repr-Digest, if there is one; only what has it is stored then.
+  Result<std::string> put_resource(const Caller& caller, std::optional<std::string_view> digest,
+                                   const BodyReader& read);
+  /// What the caller has uploaded. kNotFound: it was not he, or nobody.
+  Result<std::string> find_resource(const Caller& caller, std::string_view id);
+  /// Which of many ids find_resource() would find.
+  Result<std::string> known_resources(const Caller& caller, const api::Body& body);
+
+  /// Uploads in parts, of the caller alone; see Master::begin_upload(). `digest` and
+  /// `length` are headers as well, and must be there.
+  Result<UploadInfo> begin_upload(const Caller& caller, std::optional<std::string_view> digest,
+                                  std::optional<std::string_view> length);
+  Result<UploadInfo> find_upload(const Caller& caller, std::string_view id);
+  Result<UploadInfo> continue_upload(const Caller& caller, std::string_view id,
+                                     std::optional<std::string_view> offset,
+                                     const BodyReader& read);
+  Result<void> remove_upload(const Caller& caller, std::string_view id);
 
   std::string info() const;
   Result<std::string> list_workers(const PageRequest& page) const;

@@ -266,6 +266,10 @@ Limits limits(const MasterConfig& config) {
   limits.max_executions_per_session = static_cast<std::size_t>(config.max_executions_per_session);
   limits.max_resources_per_session = static_cast<std::size_t>(config.max_resources_per_session);
   limits.max_resource_bytes = static_cast<std::uint64_t>(config.max_resource_bytes);
+  limits.max_uploads_per_owner = static_cast<std::size_t>(config.max_uploads_per_user);
+  limits.max_unfinished_upload_bytes_per_owner =
+      static_cast<std::uint64_t>(config.max_unfinished_upload_bytes_per_user);
+  limits.max_unfinished_upload_age = std::chrono::seconds(config.max_unfinished_upload_age);
   limits.max_result_bytes = static_cast<std::uint64_t>(config.max_result_bytes);
   limits.max_result_age = std::chrono::seconds(config.max_result_age);
   limits.max_attempts = static_cast<std::uint32_t>(config.max_attempts);

@@ -86,6 +86,9 @@ struct MasterConfig {
   std::int64_t max_executions_per_session = 10'000;
   std::int64_t max_resources_per_session = 10'000;
   std::int64_t max_resource_bytes = std::int64_t{16} << 30;
+  std::int64_t max_uploads_per_user = 100'000;
+  std::int64_t max_unfinished_upload_bytes_per_user = std::int64_t{64} << 30;
+  std::int64_t max_unfinished_upload_age = 24 * 3600;  ///< s
   std::int64_t max_result_bytes = 0;
   std::int64_t max_result_age = 0;  ///< s
   std::int64_t max_attempts = 4;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "api/answers.h"
+#include "api/uploads.h"
 #include "server/openapi.h"
 #include "server/sent_token.h"
 
@@ -15,9 +16,12 @@ namespace {
 using net::HttpRequest;
 using net::HttpResponse;
 
+constexpr int kOk = 200;
 constexpr int kCreated = 201;
 constexpr int kNoContent = 204;
 constexpr int kRequestTimeout = 408;
+constexpr int kPreconditionFailed = 412;
+constexpr int kUnsupportedMediaType = 415;
 constexpr std::size_t kPiece = 16 << 10;
 
 HttpResponse refusal(const Error& error) {
@@ -33,6 +37,13 @@ HttpResponse refusal(const Error& error) {
   if (error.code == ErrorCode::kUnauthenticated) {
     response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"francine\"");
   }
+  return response;
+}
+
+HttpResponse refusal(int status, std::string_view reason) {
+  HttpResponse response;
+  response.status = status;
+  response.body = api::error_json(reason);
   return response;
 }
 
@@ -89,6 +100,36 @@ HttpResponse with_page(const HttpRequest& request, const Command& command) {
   return command(*page);
 }
 
+BodyReader body_reader(HttpRequest& request) {
+  return [&request](char* buffer, std::size_t size) {
+    return request.read_body({reinterpret_cast<std::uint8_t*>(buffer), size});
+  };
+}
+
+/// Where an upload stands, as tus has it; in a body as well, where there may be one.
+HttpResponse upload_answer(const Result<UploadInfo>& info, int status) {
+  if (!info) return refusal(info.error());
+  HttpResponse response;
+  response.status = status;
+  response.headers.emplace_back("Upload-Offset", std::to_string(info->offset));
+  response.headers.emplace_back("Upload-Length", std::to_string(info->bytes));
+  response.headers.emplace_back("Cache-Control", "no-store");
+  if (status != kNoContent) response.body = api::upload_json(*info);
+  return response;
+}
+
+/// What `command` answers to a client that speaks our tus, or does not say what it speaks.
+template <typename Command>
+HttpResponse with_tus(const HttpRequest& request, const Command& command) {
+  const bool ours = request.header("Tus-Resumable").value_or(api::kTusVersion) == api::kTusVersion;
+  HttpResponse response =
+      ours ? command()
+           : refusal(kPreconditionFailed, "Tus-Resumable must be " + std::string(api::kTusVersion));
+  if (!ours) response.headers.emplace_back("Tus-Version", api::kTusVersion);
+  response.headers.emplace_back("Tus-Resumable", api::kTusVersion);
+  return response;
+}
+
 /// Whether the client wants to wait for the picture. The original took any value
 /// of `block`, "false" included, for a yes.
 bool blocks(const HttpRequest& request) { return request.query("block").has_value(); }
@@ -122,6 +163,7 @@ Rest::Rest(Commands& commands, Auth& auth, Access& access, const RestOptions& op
   add_sessions();
   add_executions();
   add_resources(options.max_resource_bytes);
+  add_uploads(options.max_resource_bytes);
   add_service(options.public_demo);
   if (access_.has_cors()) add_preflights();
 }
@@ -203,7 +245,9 @@ void Rest::add_cors(const HttpRequest& request, HttpResponse& response) const {
   const auto origin = request.header("Origin");
   if (!origin || !access_.has_cors(*origin)) return;
   response.headers.emplace_back("Access-Control-Allow-Origin", *origin);
-  response.headers.emplace_back("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate");
+  response.headers.emplace_back("Access-Control-Expose-Headers",
+                                "Location, Retry-After, Tus-Resumable, Tus-Version, "
+                                "Upload-Length, Upload-Offset, WWW-Authenticate");
 }
 
 void Rest::add_authentication(std::uint64_t max_log_in_bytes) {
@@ -288,13 +332,65 @@ void Rest::add_executions() {
 void Rest::add_resources(std::uint64_t max_resource_bytes) {
   add(
       "PUT", "/resources", Entry::kToken,
-      [this](HttpRequest& request, const Caller&) {
-        const BodyReader read = [&request](char* buffer, std::size_t size) {
-          return request.read_body({reinterpret_cast<std::uint8_t*>(buffer), size});
-        };
-        return answer(commands_.put_resource(read), kCreated);
+      [this](HttpRequest& request, const Caller& caller) {
+        return answer(
+            commands_.put_resource(caller, request.header("Repr-Digest"), body_reader(request)),
+            kCreated);
       },
       max_resource_bytes);
+  add("GET", "/resources/:resource", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return answer(commands_.find_resource(caller, request.capture("resource")));
+      });
+  add("POST", "/resources/known", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return with_body(request, [&](const api::Body& body) {
+          return answer(commands_.known_resources(caller, body));
+        });
+      });
+}
+
+void Rest::add_uploads(std::uint64_t max_resource_bytes) {
+  constexpr const char* kPattern = "/resources/uploads/:upload";
+  add("POST", "/resources/uploads", Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return with_tus(request, [&] {
+          const Result<UploadInfo> begun = commands_.begin_upload(
+              caller, request.header("Repr-Digest"), request.header("Upload-Length"));
+          HttpResponse response = upload_answer(begun, kCreated);
+          if (begun) response.headers.emplace_back("Location", "/resources/uploads/" + begun->id);
+          return response;
+        });
+      });
+  add("GET", kPattern, Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
+    return with_tus(request, [&] {
+      return upload_answer(commands_.find_upload(caller, request.capture("upload")), kOk);
+    });
+  });
+  add(
+      "PATCH", kPattern, Entry::kToken,
+      [this](HttpRequest& request, const Caller& caller) {
+        return with_tus(request, [&] {
+          if (request.header("Content-Type") != api::kTusContentType) {
+            return refusal(kUnsupportedMediaType,
+                           "Content-Type must be " + std::string(api::kTusContentType));
+          }
+          return upload_answer(
+              commands_.continue_upload(caller, request.capture("upload"),
+                                        request.header("Upload-Offset"), body_reader(request)),
+              kNoContent);
+        });
+      },
+      max_resource_bytes);
+  add("DELETE", kPattern, Entry::kToken, [this](HttpRequest& request, const Caller& caller) {
+    return with_tus(request, [&] {
+      const Result<void> removed = commands_.remove_upload(caller, request.capture("upload"));
+      if (!removed) return refusal(removed.error());
+      HttpResponse response;
+      response.status = kNoContent;
+      return response;
+    });
+  });
 }
 
 void Rest::add_service(bool public_demo) {
@@ -342,7 +438,8 @@ void Rest::add_preflights() {
             response.headers.emplace_back("Access-Control-Allow-Methods", allowed);
             response.headers.emplace_back(
                 "Access-Control-Allow-Headers",
-                "Content-Type, Authorization, X-API-Token, Idempotency-Key");
+                "Content-Type, Authorization, X-API-Token, Idempotency-Key, Repr-Digest, "
+                "Tus-Resumable, Upload-Length, Upload-Offset");
             response.headers.emplace_back("Access-Control-Max-Age", "600");
           }
           return response;

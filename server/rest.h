@@ -78,6 +78,7 @@ class Rest {
   void add_executions();
   void add_service(bool public_demo);
   void add_resources(std::uint64_t max_resource_bytes);
+  void add_uploads(std::uint64_t max_resource_bytes);
   void add_preflights();
 
   Commands& commands_;

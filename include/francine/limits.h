@@ -23,6 +23,12 @@ struct Limits {
   std::size_t max_executions_per_session = 10'000;
   std::size_t max_resources_per_session = 10'000;
   std::uint64_t max_resource_bytes = std::uint64_t{16} << 30;  ///< of one file
+  /// Files of one owner whose upload is remembered; those used longest ago are to be
+  /// uploaded again. The owner "" is nobody in particular, and has what anybody has uploaded.
+  std::size_t max_uploads_per_owner = 100'000;
+  /// Of one owner's unfinished uploads, all together once finished; idle ones give way.
+  std::uint64_t max_unfinished_upload_bytes_per_owner = std::uint64_t{64} << 30;
+  std::chrono::seconds max_unfinished_upload_age = std::chrono::hours(24);  ///< untouched
   std::uint64_t max_result_bytes = 0;      ///< of all stored pictures, the oldest go; 0: no bound
   std::chrono::seconds max_result_age{0};  ///< of a stored picture; 0: no bound
   std::uint32_t max_attempts = 4;          ///< of one task that fails, before its execution does

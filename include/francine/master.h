@@ -124,6 +124,20 @@ struct AuthorizeStatus {
   bool authorized = false;
 };
 
+/// Fills at most `size` bytes and returns how many, 0 at the end, or an error.
+using ResourceReader = std::function<Result<std::size_t>(char* buffer, std::size_t size)>;
+
+struct ResourceInfo {
+  std::string id;  ///< "sha256:<hex>"
+  std::uint64_t bytes = 0;
+};
+
+struct UploadInfo {
+  std::string id;
+  std::uint64_t offset = 0;  ///< so many bytes are there
+  std::uint64_t bytes = 0;   ///< of the whole; it is finished, and usable, with all of them
+};
+
 enum class WorkerActivity : std::uint8_t { kUnused, kProducing, kReducing };
 
 enum class WorkerHealth : std::uint8_t {
@@ -193,12 +207,32 @@ class Master {
   Result<SessionPage> list_sessions(std::optional<std::string_view> owner,
                                     const PageRequest& page) const;
 
-  /// Reads a stream into the content store and answers its id, "sha256:<hex>".
-  /// `read` fills at most `size` bytes and returns how many, 0 at the end, or an
-  /// error, which is passed on; nothing is kept then.
-  Result<std::string> put_resource(
-      const std::function<Result<std::size_t>(char* buffer, std::size_t size)>& read);
-  Result<std::string> put_resource_file(const std::filesystem::path& path);
+  /// Reads a stream into the content store and answers its id, "sha256:<hex>", by which
+  /// sessions of `owner` can use it, also after a restart, and nobody else but the owner
+  /// "". With `expected_id`, only what has that one (kInvalidArgument). An error of `read`
+  /// is passed on; nothing is kept then.
+  Result<std::string> put_resource(const ResourceReader& read, std::string_view owner = {},
+                                   std::string_view expected_id = {});
+  Result<std::string> put_resource_file(const std::filesystem::path& path,
+                                        std::string_view owner = {});
+  /// What `owner` has uploaded. kNotFound: he has not, whoever else has;
+  /// kInvalidArgument: it is no id.
+  Result<ResourceInfo> find_resource(std::string_view id, std::string_view owner) const;
+
+  /// Begins to upload a file in parts, or finds how far that has got: its owner can go on
+  /// after each break, also of this program, within Limits. kInvalidArgument: it is no id,
+  /// or not of that many bytes; kConflict: it has begun with another number;
+  /// kResourceExhausted: over the bound of unfinished uploads.
+  Result<UploadInfo> begin_upload(std::string_view id, std::uint64_t bytes,
+                                  std::string_view owner = {});
+  /// kNotFound: neither begun nor uploaded by this owner, or given up.
+  Result<UploadInfo> find_upload(std::string_view id, std::string_view owner = {}) const;
+  /// Goes on at `offset`. What was read before an error stays. kConflict: it does not stand
+  /// there, or another call has taken it over; kInvalidArgument: at its end it turns out to
+  /// be something else, and is given up; as find_upload().
+  Result<UploadInfo> continue_upload(std::string_view id, std::uint64_t offset,
+                                     const ResourceReader& read, std::string_view owner = {});
+  Result<void> remove_upload(std::string_view id, std::string_view owner = {});
 
   /// Where `owner` lets this master read his files at a provider that users authorise
   /// ("dropbox", "googledrive"), and whether he has. kNotFound: it is none;

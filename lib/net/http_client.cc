@@ -261,7 +261,8 @@ class HttpClient::Impl {
 
   static void prepare_method(CURL* easy, Transfer& transfer) {
     const HttpCall& call = *transfer.call;
-    if (call.method == "PUT") {
+    if (call.method == "PUT" || call.method == "PATCH") {
+      if (call.method == "PATCH") ::curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PATCH");
       ::curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
       ::curl_easy_setopt(easy, CURLOPT_UPLOAD_BUFFERSIZE, kBufferBytes);
       ::curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE,
@@ -412,7 +413,7 @@ HttpClient::~HttpClient() = default;
 Result<HttpAnswer> HttpClient::request(const HttpCall& call, const BodySink& sink,
                                        std::stop_token stop) {
   if (call.method != "GET" && call.method != "POST" && call.method != "PUT" &&
-      call.method != "DELETE") {
+      call.method != "PATCH" && call.method != "DELETE") {
     return Error{ErrorCode::kInvalidArgument, "Not a method of requests: " + call.method + "."};
   }
   return impl_->perform(call, sink, stop);

@@ -77,12 +77,12 @@ struct AwsSigning {
 };
 
 struct HttpCall {
-  std::string method = "GET";  ///< GET, POST, PUT or DELETE
+  std::string method = "GET";  ///< GET, POST, PUT, PATCH or DELETE
   std::string url;
   HttpHeaders headers{};
   std::string body{};                 ///< of POST
-  BodySource source{};                ///< of PUT, exactly source_bytes
-  std::uint64_t source_bytes = 0;     ///< of PUT
+  BodySource source{};                ///< of PUT and PATCH, exactly source_bytes
+  std::uint64_t source_bytes = 0;     ///< of PUT and PATCH
   std::uint64_t max_bytes = 1 << 20;  ///< of the body of the answer
   /// Told of a 2xx answer (status, headers and content_type) before the sink gets the
   /// first of its body. An error ends the transfer and is returned. May be empty.

@@ -28,19 +28,6 @@ constexpr const char* kManifestSuffix = ".chunks";
 constexpr std::size_t kDigestedPiece = 64 << 10;
 constexpr std::uint64_t kSmallFile = 64 << 10;
 
-Error too_large(std::uint64_t max_file_bytes) {
-  return {ErrorCode::kTooLarge,
-          "the file is larger than the limit of " + std::to_string(max_file_bytes) + " bytes"};
-}
-
-Result<void> sync_directory(const fs::path& path) {
-  base::UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory || ::fsync(directory.get()) != 0) {
-    return store_error(errno, "cannot write " + path.string());
-  }
-  return {};
-}
-
 /// Makes the store's directory and checks that it is this user's alone.
 Result<void> prepare_directory(const fs::path& path) {
   if (auto made = base::make_directories(path); !made.ok()) return made;
@@ -153,7 +140,7 @@ Result<void> ContentWriter::read_at(std::uint64_t offset, std::span<char> buffer
 
 Result<StoredFile> ContentWriter::finish(std::string_view expected) {
   const fs::path path = std::exchange(path_, {});
-  return store_->settle(path, file_.get(), std::move(digest_), expected);
+  return store_->adopt(path, file_.get(), std::move(digest_), expected);
 }
 
 ContentStore::ContentStore(ContentStoreOptions options, base::UniqueFd lock)
@@ -251,14 +238,14 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, std::string_vie
     return Result<void>();
   });
   if (!pumped.ok()) return fail(pumped.error());
-  auto settled = settle(incoming, file.get(), std::move(digest), sha256);
+  auto adopted = adopt(incoming, file.get(), std::move(digest), sha256);
   // Where both names are links to one file already, rename() leaves the old one.
   ::unlink(incoming.c_str());
-  return settled;
+  return adopted;
 }
 
-Result<StoredFile> ContentStore::settle(const fs::path& incoming, int file, FileDigest digest,
-                                        std::string_view expected) const {
+Result<StoredFile> ContentStore::adopt(const fs::path& incoming, int file, FileDigest digest,
+                                       std::string_view expected) const {
   const bool with_manifest = keeps_manifest(digest.size_bytes());
   const fs::path manifest_incoming = fs::path(incoming) += kManifestSuffix;
   const auto fail = [&](Error error) {

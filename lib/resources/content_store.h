@@ -139,6 +139,11 @@ class ContentStore {
   /// Checks the file at a path that incoming_path() gave and moves it into the
   /// store. On an error it is removed.
   Result<StoredFile> adopt(const std::filesystem::path& incoming, std::string_view sha256) const;
+  /// The same for a file that the caller has written himself, on the store's file system,
+  /// and that is open in `file`: `digest` has seen all of it, and it is not read again. With
+  /// an empty `expected` it is whatever it is.
+  Result<StoredFile> adopt(const std::filesystem::path& incoming, int file, FileDigest digest,
+                           std::string_view expected) const;
 
   /// These take 64 lower-case hexadecimal digits; any other text is not found.
   bool has(std::string_view sha256) const;
@@ -183,8 +188,6 @@ class ContentStore {
  private:
   friend class ContentWriter;
   ContentStore(ContentStoreOptions options, base::UniqueFd lock);
-  Result<StoredFile> settle(const std::filesystem::path& incoming, int file, FileDigest digest,
-                            std::string_view expected) const;
   std::filesystem::path manifest_path(std::string_view sha256) const;
   bool keeps_manifest(std::uint64_t size_bytes) const;
   Result<Manifest> read_through(std::string_view sha256, int file, FileMark mark) const;

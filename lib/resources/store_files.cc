@@ -29,6 +29,19 @@ Error not_found(std::string_view sha256) {
   return {ErrorCode::kNotFound, "no stored file has the SHA-256 " + std::string(sha256)};
 }
 
+Error too_large(std::uint64_t max_file_bytes) {
+  return {ErrorCode::kTooLarge,
+          "the file is larger than the limit of " + std::to_string(max_file_bytes) + " bytes"};
+}
+
+Result<void> sync_directory(const std::filesystem::path& path) {
+  base::UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory || ::fsync(directory.get()) != 0) {
+    return store_error(errno, "cannot write " + path.string());
+  }
+  return {};
+}
+
 Reader reader_of(int file, std::string name) {
   return [file, name = std::move(name)](char* buffer, std::size_t size) -> Result<std::size_t> {
     for (;;) {
@@ -71,7 +84,7 @@ FileMark mark_of(const struct stat& status) {
 Result<void> write_manifest(const std::filesystem::path& path, const Manifest& manifest,
                             const std::string& what) {
   base::UniqueFd file(
-      ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+      ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return store_error(errno, what);
   return base::write_all(file.get(), base::bytes_of(encode(manifest)), what);
 }

@@ -7,6 +7,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -25,6 +26,10 @@ namespace francine::resources {
 /// the directory is away, as when a disk is not mounted.
 Error store_error(int error_number, const std::string& what);
 Error not_found(std::string_view sha256);
+Error too_large(std::uint64_t max_file_bytes);
+
+/// Waits until the names in it would survive a loss of power.
+Result<void> sync_directory(const std::filesystem::path& path);
 
 /// Reads a file from where it stands to its end.
 Reader reader_of(int file, std::string name);
@@ -35,7 +40,7 @@ Result<void> read_at(int file, std::uint64_t offset, std::span<char> buffer,
 Result<void> pump(const Reader& read, const std::function<Result<void>(std::string_view)>& take);
 
 FileMark mark_of(const struct stat& status);
-/// Makes the file, which does not exist yet. `what` is as of base::errno_error().
+/// Makes the file, or writes what is left of one anew. `what` is as of base::errno_error().
 Result<void> write_manifest(const std::filesystem::path& path, const Manifest& manifest,
                             const std::string& what);
 /// Nothing: there is none that can be used.

@@ -188,15 +188,6 @@ Result<SessionPage> Master::list_sessions(std::optional<std::string_view> owner,
   return impl_->list_sessions(owner, page);
 }
 
-Result<std::string> Master::put_resource(
-    const std::function<Result<std::size_t>(char* buffer, std::size_t size)>& read) {
-  return impl_->put_resource(read);
-}
-
-Result<std::string> Master::put_resource_file(const std::filesystem::path& path) {
-  return impl_->put_resource_file(path);
-}
-
 ClusterInfo Master::info() const { return impl_->info(); }
 
 std::vector<WorkerInfo> Master::workers() const { return impl_->workers(); }

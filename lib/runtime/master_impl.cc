@@ -72,6 +72,9 @@ Result<void> check(const MasterOptions& options) {
       options.chaos.interval.count() < 1) {
     return wrong_option("chaos.percent must be 0 to 100, chaos.interval at least 1 ms");
   }
+  if (options.limits.max_uploads_per_owner < 1) {
+    return wrong_option("limits.max_uploads_per_owner must be at least 1");
+  }
   if (options.limits.max_attempts < 1 || options.limits.max_losses < 1) {
     return wrong_option("limits.max_attempts and limits.max_losses must be at least 1");
   }
@@ -211,6 +214,7 @@ Result<void> Master::Impl::open_data_dir() {
   auto store = resources::ContentStore::make(std::move(resources));
   if (!store) return store.error();
   resources_ = std::move(store).value();
+  if (auto opened = open_uploads(); !opened) return opened;
   runtime::ResultStoreOptions storing;
   storing.directory = data_dir_.path() / "results";
   storing.max_bytes = options_.limits.max_result_bytes;

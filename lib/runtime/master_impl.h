@@ -29,6 +29,7 @@
 #include "producers/table.h"
 #include "providers/table.h"
 #include "resources/content_store.h"
+#include "resources/uploads.h"
 #include "runtime/authorizations.h"
 #include "runtime/blobs.h"
 #include "runtime/commit_queue.h"
@@ -81,10 +82,19 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   Result<void> cancel_execution(ExecutionId id, const std::string& reason);
   /// Nobody waits for the answer.
   void forget_session(SessionId id);
-  Result<std::string> put_resource(const resources::Reader& read);
-  Result<std::string> put_resource_file(const std::filesystem::path& path);
   Result<std::shared_ptr<const EncodedImage>> picture_of(
       const runtime::ExecutionRecord& execution) const;
+
+  // master_uploads.cc
+  Result<std::string> put_resource(std::string_view owner, std::string_view expected_id,
+                                   const resources::Reader& read);
+  Result<std::string> put_resource_file(std::string_view owner, const std::filesystem::path& path);
+  Result<ResourceInfo> find_resource(std::string_view owner, std::string_view id) const;
+  Result<UploadInfo> begin_upload(std::string_view owner, std::string_view id, std::uint64_t bytes);
+  Result<UploadInfo> find_upload(std::string_view owner, std::string_view id) const;
+  Result<UploadInfo> continue_upload(std::string_view owner, std::string_view id,
+                                     std::uint64_t offset, const resources::Reader& read);
+  Result<void> remove_upload(std::string_view owner, std::string_view id);
 
   // master_authorizations.cc
   Result<AuthorizeStatus> authorization(std::string_view owner, std::string_view provider) const;
@@ -97,6 +107,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
 
  private:
   Result<void> open_data_dir();
+  Result<void> open_uploads();  ///< master_uploads.cc
 
   // master_journal.cc
   /// Locks the data directory, if it is to last.
@@ -136,6 +147,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   using NamedWorkers = std::vector<std::pair<WorkerId, WorkerInfo>>;
   /// Those that joined after this one, at most `most`; asks the loop.
   NamedWorkers workers_after(WorkerId after, std::size_t most) const;
+  static Error is_stopping();
   Result<core::Answer> ask(const std::function<core::Event(core::RequestId)>& make_event);
   void settle(core::Answer answer);
   Result<void> check_resources(const SessionRequest& request, core::SessionSpec& spec) const;
@@ -186,6 +198,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::optional<providers::Providers> providers_;
   std::unique_ptr<runtime::Authorizations> authorizations_;
   std::unique_ptr<resources::ContentStore> resources_;
+  std::unique_ptr<resources::Uploads> uploads_;
   std::unique_ptr<runtime::ResultStore> results_;
   std::unique_ptr<runtime::Directory> directory_;
   std::unique_ptr<runtime::PictureCopies> copies_;      ///< none without a result_store

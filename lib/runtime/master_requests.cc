@@ -39,15 +39,15 @@ Result<void> check_key(std::string_view key) {
                  " bytes");
 }
 
-Error unavailable() {
+}  // namespace
+
+Error Master::Impl::is_stopping() {
   return {ErrorCode::kUnavailable, "the master is stopping; ask again when it is back"};
 }
 
-}  // namespace
-
 Result<core::Answer> Master::Impl::ask(
     const std::function<core::Event(core::RequestId)>& make_event) {
-  if (refusing_) return unavailable();
+  if (refusing_) return is_stopping();
   if (auto refused = journal_refuses()) return *refused;
   std::future<core::Answer> future;
   core::RequestId request{};
@@ -55,7 +55,7 @@ Result<core::Answer> Master::Impl::ask(
     const std::lock_guard lock(mutex_);
     // Under the lock: whoever stops the master settles all requests that are in
     // the map by then.
-    if (stopping_) return unavailable();
+    if (stopping_) return is_stopping();
     request = core::RequestId{next_request_++};
     future = requests_[request].get_future();
   }
@@ -98,13 +98,14 @@ Result<void> Master::Impl::check_resources(const SessionRequest& request,
     }
     auto sha256 = resources::sha256_of_id(resource.id, field + ".id");
     if (!sha256) return sha256.error();
-    auto size = resources_->size(*sha256);
-    if (!size && size.error().code != ErrorCode::kNotFound) return size.error();
-    if (!size) {
+    auto uploaded = uploads_->find(request.owner, *sha256);
+    if (!uploaded && uploaded.error().code != ErrorCode::kNotFound) return uploaded.error();
+    if (!uploaded) {
       return invalid(field + ".id " + resource.id +
                      " has not been uploaded; PUT /resources stores a file and answers its id");
     }
-    spec.resources.push_back({resource.type, resource.id, resource.dst, *sha256, *size});
+    spec.resources.push_back(
+        {resource.type, resource.id, resource.dst, *sha256, uploaded->size_bytes});
   }
   return resources::check_dsts(dsts);
 }
@@ -123,7 +124,7 @@ Result<void> Master::Impl::check_files(const Producer& producer,
 }
 
 Result<Master::Impl::CreatedSession> Master::Impl::create_session(const SessionRequest& request) {
-  if (refusing_) return unavailable();
+  if (refusing_) return is_stopping();
   if (auto good = check_key(request.idempotency_key); !good) return good.error();
   const std::string name = make_name("session", request.owner, request.idempotency_key);
   if (auto made = directory_->find_session(name)) return CreatedSession{std::move(made), false};
@@ -260,20 +261,6 @@ Result<void> Master::Impl::cancel_execution(ExecutionId id, const std::string& r
   });
   if (!answer) return answer.error();
   return {};
-}
-
-Result<std::string> Master::Impl::put_resource(const resources::Reader& read) {
-  if (refusing_) return unavailable();
-  auto stored = resources_->put(read);
-  if (!stored) return stored.error();
-  return resources::content_id(stored->sha256);
-}
-
-Result<std::string> Master::Impl::put_resource_file(const std::filesystem::path& path) {
-  if (refusing_) return unavailable();
-  auto stored = resources_->put_file(path);
-  if (!stored) return stored.error();
-  return resources::content_id(stored->sha256);
 }
 
 Result<std::shared_ptr<const EncodedImage>> Master::Impl::picture_of(

@@ -318,7 +318,8 @@ class WithUsers(CliTest):
 
 
 class Torn(http.server.BaseHTTPRequestHandler):
-    """Passes requests on; the answer to the first POST of each path is lost."""
+    """Passes requests on; the answer to the first POST that creates something is lost, of
+    each path."""
 
     def log_message(self, *_):
         pass
@@ -327,7 +328,8 @@ class Torn(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         answer = self.server.behind.request(self.command, self.path, body=body,
                                             headers=dict(self.headers))
-        if self.command == "POST" and self.path not in self.server.lost:
+        creates = self.command == "POST" and answer.status == 201
+        if creates and self.path not in self.server.lost:
             self.server.lost.add(self.path)
             self.close_connection = True
             return

@@ -64,11 +64,15 @@ class Document:
         for name, header in answer.get("headers", {}).items():
             schema = jsonschema.Draft202012Validator(header["schema"])
             value = headers.get(name)
-            # Headers are texts; those that we describe are numbers.
-            if value is None or not value.isdigit() or not schema.is_valid(int(value)):
+            # Headers are texts; some that we describe are numbers.
+            if value is not None and header["schema"].get("type") == "integer":
+                value = int(value) if value.isdigit() else None
+            if value is None or not schema.is_valid(value):
                 return f"{method} {path} answered {status} with {name} {value!r}"
         if method == "HEAD":
             return None
+        if "content" not in answer:
+            return f"{method} {path} answered {status} with a body" if body else None
         content = answer["content"].get(content_type.split(";")[0].strip())
         if content is None:
             return f"{method} {path} answered {status} with {content_type}"

@@ -61,8 +61,10 @@ struct Fixture {
       }
       return HttpResponse();
     });
-    server.route("PUT", "/up", [this](HttpRequest& r) { return receive(r); },
-                 {.max_body_bytes = 10 << 20, .stream_body = true});
+    for (const char* method : {"PUT", "PATCH"}) {
+      server.route(method, "/up", [this](HttpRequest& r) { return receive(r); },
+                   {.max_body_bytes = 10 << 20, .stream_body = true});
+    }
     server.route("POST", "/echo", [](HttpRequest& r) {
       HttpResponse response;
       response.status = 201;
@@ -249,6 +251,13 @@ TEST_CASE("PUT sends what the source gives") {
   CHECK(f.body == std::to_string(data.size()));
   CHECK(f.uploaded.get() == data);
   CHECK(f.client.bytes_per_second(f.base).value_or(0) > 1e5);
+
+  at = 0;
+  f.body.clear();
+  const HttpCall patch{
+      .method = "PATCH", .url = f.base + "/up", .source = source, .source_bytes = 1000};
+  REQUIRE(f.client.request(patch, f.gather()).value().status == 200);
+  CHECK(f.body == "1000");
 
   const auto failed = f.client.put(
       f.base + "/up", {},

@@ -19,6 +19,7 @@
 #include "base/crypto.h"
 #include "resources/content_store.h"
 #include "resources/session_files.h"
+#include "resources/uploads.h"
 #include "runtime/result_store.h"
 
 namespace francine {
@@ -68,6 +69,7 @@ struct Disk {
   const fs::path content = directory / "content";
   std::unique_ptr<ContentStore> store;
   std::unique_ptr<runtime::ResultStore> results;
+  std::unique_ptr<resources::Uploads> uploads;
   /// Where somebody else writes a file for the store.
   const fs::path elsewhere = place.path() / "elsewhere";
 
@@ -80,6 +82,29 @@ struct Disk {
     REQUIRE(made.ok());
     results = *std::move(made);
     REQUIRE(results->put(picture(kBefore)).ok());
+  }
+  /// With the first half of a file that is being uploaded.
+  void open_uploads() {
+    open_store(true);
+    auto made =
+        resources::Uploads::make({.directory = directory / "uploads", .sync = true}, *store);
+    REQUIRE(made.ok());
+    uploads = *std::move(made);
+    const std::string sha256 = base::sha256_hex(kText);
+    REQUIRE(uploads->begin("anna", sha256, kText.size()).ok());
+    REQUIRE(uploads->append("anna", sha256, 0, reader_of(kText.substr(0, 70'000))).ok());
+  }
+  /// Goes on where it stands, as a client does.
+  Result<void> upload_rest() const {
+    const std::string sha256 = base::sha256_hex(kText);
+    auto stands = uploads->begin("anna", sha256, kText.size());
+    if (!stands.ok()) return stands.error();
+    auto ended =
+        uploads->append("anna", sha256, stands->offset, reader_of(kText.substr(stands->offset)));
+    if (!ended.ok()) return ended.error();
+    auto found = uploads->find("anna", sha256);
+    if (!found.ok()) return found.error();
+    return {};
   }
   Result<void> make_store(bool sync) {
     auto made = ContentStore::make({.directory = content, .sync = sync});
@@ -131,6 +156,8 @@ const std::vector<Scenario> kScenarios = {
        if (auto written = writer->write(kText); !written.ok()) return written;
        return without_value(writer->finish(base::sha256_hex(kText)));
      }},
+    {"an upload goes on and ends", [](Disk& disk) { disk.open_uploads(); },
+     [](Disk& disk) { return disk.upload_rest(); }},
     {"a resource is adopted", [](Disk& disk) { disk.open_store(false); },
      [](Disk& disk) {
        const fs::path incoming = disk.store->incoming_path();
@@ -176,6 +203,7 @@ bool try_with(const Scenario& scenario, const Cause& cause, std::uint64_t at, st
   const Result<void> repeated = scenario.run(disk);
   REQUIRE_MESSAGE(repeated.ok(), repeated.error().message);
   CHECK(read_file(disk.path(kText)) == kText);
+  disk.uploads.reset();
   disk.store.reset();
   disk.results.reset();
   REQUIRE(disk.make_store(true).ok());
