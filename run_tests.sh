@@ -73,7 +73,9 @@ scripts/install-packages.sh tests
 if [[ ${suites[*]-} != fuzz ]]; then
   run build "${suites[*]-}" --buildtype=release
 fi
-sanitizer_options=(-Doptimization=1 -Ddebug=true -Db_lundef=false -Ddefault_library=static
+# Lines are all that reports need of debug information; the rest takes a quarter of the time
+# of compiling.
+sanitizer_options=(-Doptimization=1 -Ddebug=false -Db_lundef=false -Ddefault_library=static
   -Dexamples=false -Dbench=false)
 if ! $fast && [[ -n $(sanitized_suites) ]]; then
   # A report ends the process: whoever watches it sees the failure.
@@ -81,15 +83,16 @@ if ! $fast && [[ -n $(sanitized_suites) ]]; then
   export TSAN_OPTIONS=halt_on_error=1:suppressions=$PWD/tests/support/tsan-suppressions.txt
   # Things take longer; deadlines in tests are multiplied by this.
   export FRANCINE_TEST_SLOWNESS=5
-  run build-asan "$(sanitized_suites)" "${sanitizer_options[@]}" -Db_sanitize=address,undefined
+  run build-asan "$(sanitized_suites)" "${sanitizer_options[@]}" -Db_sanitize=address,undefined \
+    -Dcpp_args=-g1
   # Embree as packaged is not instrumented: TSan would see races that are none.
   # (Nor does it know the fences in Asio, which g++ warns of and which it does not need.)
   run build-tsan "$(sanitized_suites)" "${sanitizer_options[@]}" -Db_sanitize=thread \
-    -Dembree=disabled -Dcpp_args=-Wno-tsan
+    -Dembree=disabled '-Dcpp_args=-g1 -Wno-tsan'
 fi
 if ! $fast && { ((${#suites[@]} == 0)) || [[ " ${suites[*]} " == *" fuzz "* ]]; }; then
   # Each target tries new inputs for FRANCINE_FUZZ_SECONDS.
-  CXX=clang++-19 run build-fuzz fuzz "${sanitizer_options[@]}" -Dfuzz=true
+  CXX=clang++-19 run build-fuzz fuzz "${sanitizer_options[@]}" -Dfuzz=true -Dcpp_args=-g1
 fi
 
 python3 scripts/count_tests.py "${logs[@]}"

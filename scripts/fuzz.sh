@@ -13,6 +13,6 @@ if [[ ! $FRANCINE_FUZZ_SECONDS =~ ^[0-9]+$ ]]; then
 fi
 if [[ ! -e build-fuzz/build.ninja ]]; then
   CXX=clang++-19 meson setup -Dfuzz=true -Dexamples=false -Dbench=false -Db_lundef=false \
-    -Doptimization=1 -Ddebug=true -Ddefault_library=static build-fuzz .
+    -Doptimization=1 -Ddebug=false -Dcpp_args=-g1 -Ddefault_library=static build-fuzz .
 fi
 exec meson test -C build-fuzz --suite fuzz --print-errorlogs

@@ -77,8 +77,7 @@ bool end_scout(State& state, const Execution& execution, TaskId task) {
   if (session.scout != task) return false;
   session.scout = {};
   state.scouted.erase(execution.session);
-  // Another one may find other bytes.
-  if (!is_known(session)) session.spreading.clear();
+  if (!is_known(session)) session.spreading.unroot();
   refresh_session_work(state, session);
   return session.needs_scout();
 }
@@ -134,7 +133,8 @@ void carry_out(State& state, const ResourcesSettled& record) {
 void carry_out(State& state, const FilesFed& record) {
   Session& session = state.sessions.at(record.session);
   Worker& worker = state.workers.at(record.worker);
-  session.spreading.feed(record.worker, worker.spec->zone, record.stripe, record.parent);
+  session.spreading.feed(record.worker, worker.spec->zone, record.stripe, record.parent,
+                         record.round);
   hold_session(state, record.worker, worker, record.session);
 }
 

@@ -108,12 +108,14 @@ struct Decision {
   /// Free workers, from that number on, that will render when the scout has the files get
   /// them from it meanwhile.
   void feed_ahead(SessionId id, std::uint64_t from);
+  /// Everybody waits for what they fetch: others do it, if they come back or not.
+  void end_scouts(WorkerId id, const std::string& reason);
   /// The task failed there, maybe for want of files.
   void miss_files(WorkerId id, const Task& task, ErrorCode code);
   /// Others feed those whose parents do not.
   void feed_orphans(SessionId id);
   void feed(SessionId id, const std::vector<WorkerId>& workers);
-  void choose_parent(SessionId id, WorkerId worker, std::size_t stripe);
+  void choose_parent(SessionId id, WorkerId worker, std::size_t stripe, std::uint32_t round);
   ReceiveFiles files_for(SessionId id, WorkerId worker) const;
   /// The worker's files are not the session's: it fetches them again.
   void refuse_files(WorkerId id, SessionId session, const std::string& why);

@@ -174,6 +174,7 @@ struct FilesFed {
   WorkerId worker{};
   std::size_t stripe = 0;
   WorkerId parent{};
+  std::uint32_t round = 0;  ///< of the session's: those of one begin together
 };
 /// The worker has all of the session's files.
 struct FilesHeld {

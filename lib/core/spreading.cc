@@ -7,9 +7,9 @@
 namespace francine::core {
 namespace {
 
-/// Children for each stripe: who passes one stripe on has two, a root one in each tree.
+/// Who passes a stripe on does so to two, a root each of the stripes to one.
 constexpr std::uint32_t kChildren = 2;
-/// Offers looked at for one that is not below the worker.
+/// Offers looked at for one that will do.
 constexpr int kLooks = 256;
 
 }  // namespace
@@ -42,10 +42,14 @@ bool Spreading::is_below(WorkerId candidate, WorkerId worker, std::size_t stripe
 
 const Spreading::Offer* Spreading::best(const Offers& offers, WorkerId worker,
                                         std::size_t stripe) const {
+  const Member* member = find(worker);
+  const std::uint32_t round = member == nullptr ? next_round() : member->round;
   int looks = 0;
   for (const Offer& offer : offers) {
     if (++looks > kLooks) break;
-    if (!is_below(std::get<WorkerId>(offer), worker, stripe)) return &offer;
+    const Member& parent = *find(std::get<WorkerId>(offer));
+    if (!parent.root && parent.round > round) continue;
+    if (!is_below(parent.worker, worker, stripe)) return &offer;
   }
   return nullptr;
 }
@@ -83,25 +87,21 @@ bool Spreading::is_orphan(const Member& member, std::size_t stripe) const {
   return parent == nullptr || !parent->available;
 }
 
-bool Spreading::offers(const Member& member, std::size_t stripe) {
-  return member.available && (member.root || member.side == stripe);
-}
-
 Spreading::Offer Spreading::offer_of(const Member& member, std::size_t stripe) {
-  const std::uint32_t wanted = member.root ? kChildren / kStripes : kChildren;
-  const std::uint32_t children = member.children[stripe];
-  const std::uint32_t excess = children < wanted ? 0 : children - wanted + 1;
-  return {excess, member.root ? 0 : member.depth[stripe], member.worker};
+  const std::uint32_t children = member.children[0] + member.children[1];
+  const std::uint32_t excess = children < kChildren ? 0 : children - kChildren + 1;
+  const bool other_side = !member.root && member.side != stripe;
+  return {excess, other_side, member.root ? 0 : member.depth[stripe], member.worker};
 }
 
 template <typename Change>
 void Spreading::change(Member& member, const Change& change) {
   for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
-    if (offers(member, stripe)) offers_[stripe][member.zone].erase(offer_of(member, stripe));
+    if (member.available) offers_[stripe][member.zone].erase(offer_of(member, stripe));
   }
   change();
   for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
-    if (offers(member, stripe)) offers_[stripe][member.zone].insert(offer_of(member, stripe));
+    if (member.available) offers_[stripe][member.zone].insert(offer_of(member, stripe));
   }
 }
 
@@ -133,9 +133,14 @@ void Spreading::leave_parent(const Member& member, std::size_t stripe) {
   }
 }
 
-void Spreading::feed(WorkerId worker, std::string_view zone, std::size_t stripe, WorkerId parent) {
+void Spreading::feed(WorkerId worker, std::string_view zone, std::size_t stripe, WorkerId parent,
+                     std::uint32_t round) {
   Member* member = member_of(worker);
-  if (member == nullptr) member = &add(worker, zone, stripe);
+  if (member == nullptr) {
+    member = &add(worker, zone, stripe);
+    member->round = round;
+    rounds_ = std::max(rounds_, round);
+  }
   if (member->root) return;
   leave_parent(*member, stripe);
   Member* above = member_of(parent);
@@ -187,7 +192,16 @@ void Spreading::remove(WorkerId worker) {
   }
 }
 
-void Spreading::clear() { *this = {}; }
+void Spreading::unroot() {
+  for (Member& member : members_) {
+    if (!member.root) continue;
+    change(member, [&] {
+      member.root = false;
+      member.complete = false;
+    });
+  }
+  complete_ = 0;
+}
 
 std::string Spreading::check() const {
   std::size_t complete = 0;
@@ -196,8 +210,7 @@ std::string Spreading::check() const {
     if (member.complete) ++complete;
     if (member.complete && !member.root) return "who has all files is fed";
     for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
-      if (offers(member, stripe) !=
-          (offers_[stripe][member.zone].count(offer_of(member, stripe)) != 0)) {
+      if (member.available != (offers_[stripe][member.zone].count(offer_of(member, stripe)) != 0)) {
         return "offers differ from what members can";
       }
       if (member.root || find(member.parents[stripe]) == nullptr) continue;

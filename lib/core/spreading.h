@@ -9,8 +9,9 @@
 //
 // The roots are those who need nobody: workers that have all files, the scout that fetches
 // them from their providers (supply.cc), and else the master. Who goes leaves orphans: they
-// get other parents, never such as are below them. A parent in the same zone is preferred
-// to one that is as little laden elsewhere.
+// get other parents, never such as are below them or began later, for these have less; so
+// where nobody else has a place, a worker may pass on both stripes, or one more. A parent in
+// the same zone is preferred to one that is as little laden elsewhere.
 //
 // It says what is intended, not what is: workers that cannot get something from a parent
 // ask the next, and in the end whoever has the files.
@@ -46,10 +47,11 @@ class Spreading {
     std::array<std::uint32_t, kStripes> children{};
     std::array<std::uint32_t, kStripes> depth{};  ///< below a root, when it was fed: a hint
     std::uint32_t zone = 0;
-    std::uint8_t side = 0;  ///< the stripe that it passes on
-    bool root = false;      ///< it needs nobody,
-    bool complete = false;  ///< for it has all files
-    bool available = true;  ///< others may be fed by it
+    std::uint32_t round = 0;  ///< in which it began: those of a lower one began earlier
+    std::uint8_t side = 0;    ///< the stripe that it passes on, if possible
+    bool root = false;        ///< it needs nobody,
+    bool complete = false;    ///< for it has all files
+    bool available = true;    ///< others may be fed by it
     Timestamp complete_at = 0;
   };
 
@@ -60,6 +62,8 @@ class Spreading {
   bool is_complete(WorkerId worker) const;
   /// What the next new member is to pass on.
   std::size_t next_side() const { return members_.size() % kStripes; }
+  /// In which round new members are that begin together.
+  std::uint32_t next_round() const { return rounds_ + 1; }
 
   /// Who should feed the worker with that stripe, 0: the master. Who is below it, or not
   /// available, is not chosen.
@@ -70,21 +74,24 @@ class Spreading {
   bool is_orphan(const Member& member, std::size_t stripe) const;
 
   // What apply() does with it.
-  void feed(WorkerId worker, std::string_view zone, std::size_t stripe, WorkerId parent);
+  void feed(WorkerId worker, std::string_view zone, std::size_t stripe, WorkerId parent,
+            std::uint32_t round);
   /// It has all files, since then.
   void complete(WorkerId worker, std::string_view zone, Timestamp at);
   /// It has begun to fetch all files from their providers.
   void begin_root(WorkerId worker, std::string_view zone);
   void set_available(WorkerId worker, bool available);
   void remove(WorkerId worker);
-  void clear();
+  /// Nobody is a root any more: what they have may not be what the next one will have.
+  void unroot();
 
   /// Describes the first broken invariant; empty if there is none.
   std::string check() const;
 
  private:
-  /// How far it is laden beyond what it should be, its depth, and who it is.
-  using Offer = std::tuple<std::uint32_t, std::uint32_t, WorkerId>;
+  /// How far it is laden beyond what it should be, whether it should pass on the other stripe,
+  /// its depth, and who it is.
+  using Offer = std::tuple<std::uint32_t, bool, std::uint32_t, WorkerId>;
   using Offers = std::set<Offer>;
 
   Member* member_of(WorkerId worker);
@@ -93,7 +100,6 @@ class Spreading {
   std::uint32_t zone_number(std::string_view zone);
   bool is_below(WorkerId candidate, WorkerId worker, std::size_t stripe) const;
   const Offer* best(const Offers& offers, WorkerId worker, std::size_t stripe) const;
-  static bool offers(const Member& member, std::size_t stripe);
   static Offer offer_of(const Member& member, std::size_t stripe);
   /// What it offers is withdrawn, changed and made again.
   template <typename Change>
@@ -102,6 +108,7 @@ class Spreading {
 
   std::vector<Member> members_;
   std::size_t complete_ = 0;
+  std::uint32_t rounds_ = 0;
   std::map<std::string, std::uint32_t, std::less<>> zones_;
   /// By stripe and zone.
   std::array<std::vector<Offers>, kStripes> offers_;

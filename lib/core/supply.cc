@@ -94,18 +94,20 @@ void Decision::feed_ahead(SessionId id, std::uint64_t from) {
 
 void Decision::feed(SessionId id, const std::vector<WorkerId>& workers) {
   const std::size_t first = state.sessions.at(id).spreading.next_side();
+  const std::uint32_t round = state.sessions.at(id).spreading.next_round();
   // Those who pass a stripe on come before those who do not: so the tree is flat.
   for (const std::size_t pass : {0U, 1U}) {
     for (std::size_t i = 0; i < workers.size(); ++i) {
-      choose_parent(id, workers[i], (first + i + pass) % kStripes);
+      choose_parent(id, workers[i], (first + i + pass) % kStripes, round);
     }
   }
 }
 
-void Decision::choose_parent(SessionId id, WorkerId worker, std::size_t stripe) {
+void Decision::choose_parent(SessionId id, WorkerId worker, std::size_t stripe,
+                             std::uint32_t round) {
   const std::string& zone = state.workers.at(worker).spec->zone;
-  record(
-      FilesFed{id, worker, stripe, state.sessions.at(id).spreading.choose(worker, stripe, zone)});
+  const WorkerId parent = state.sessions.at(id).spreading.choose(worker, stripe, zone);
+  record(FilesFed{id, worker, stripe, parent, round});
 }
 
 ReceiveFiles Decision::files_for(SessionId id, WorkerId worker) const {
@@ -132,12 +134,23 @@ void Decision::feed_orphans(SessionId id) {
   std::set<WorkerId> moved;
   for (const auto& [worker, stripe] : orphans) {
     const WorkerId before = session.spreading.find(worker)->parents.at(stripe);
-    choose_parent(id, worker, stripe);
+    choose_parent(id, worker, stripe, session.spreading.find(worker)->round);
     if (session.spreading.find(worker)->parents.at(stripe) != before) moved.insert(worker);
   }
   for (const WorkerId worker : moved) {
     if (state.workers.at(worker).standing == WorkerStanding::kAway) continue;
     act(ReceiveOn{worker, files_for(id, worker)});
+  }
+}
+
+void Decision::end_scouts(WorkerId id, const std::string& reason) {
+  const Worker& worker = state.workers.at(id);
+  const std::vector<Task> tasks = worker.tasks;
+  for (const Task& task : tasks) {
+    const Execution& execution = state.executions.at(task.execution);
+    if (state.sessions.at(execution.session).scout != task.id) continue;
+    end_task(id, task, TaskOutcome::kLost, {},
+             "the link to worker " + worker.spec->name + " broke: " + reason);
   }
 }
 

@@ -96,6 +96,7 @@ void Decision::on(const WorkerLeft& event) {
   record(WorkerStands{event.worker, WorkerStanding::kAway, now});
   act(Note{LogLevel::kInfo, "the link to worker " + worker->spec->name + " broke: " + event.reason +
                                 "; it may come back within " + seconds(state.policy.return_time)});
+  end_scouts(event.worker, event.reason);
   for (const SessionId session : worker->sessions) feed_orphans(session);
 }
 

@@ -212,6 +212,7 @@ void put(Text& text, const ResourcesSettled& r) {
 
 void put(Text& text, const FilesFed& r) {
   text << "FilesFed" << r.session << "to" << r.worker << "stripe" << r.stripe << "from" << r.parent;
+  text << "round" << r.round;
 }
 void put(Text& text, const FilesHeld& r) { text << "FilesHeld" << r.session << "by" << r.worker; }
 void put(Text& text, const FilesMissed& r) {

@@ -17,12 +17,13 @@ namespace {
 void feed(Spreading& spreading, const std::vector<WorkerId>& workers,
           const std::map<WorkerId, std::string>& zones = {}) {
   const std::size_t first = spreading.next_side();
+  const std::uint32_t round = spreading.next_round();
   for (const std::size_t pass : {0U, 1U}) {
     for (std::size_t i = 0; i < workers.size(); ++i) {
       const std::size_t stripe = (first + i + pass) % kStripes;
       const auto zone = zones.find(workers[i]);
       const std::string name = zone == zones.end() ? "" : zone->second;
-      spreading.feed(workers[i], name, stripe, spreading.choose(workers[i], stripe, name));
+      spreading.feed(workers[i], name, stripe, spreading.choose(workers[i], stripe, name), round);
     }
   }
 }
@@ -65,7 +66,7 @@ TEST_CASE("the first is fed by the master, the others by each other") {
   spreading.complete(WorkerId{1}, "", 0);
   CHECK(spreading.complete() == 1);
   feed(spreading, some_workers(3, 1));
-  CHECK(spreading.find(WorkerId{3})->parents == std::array{WorkerId{1}, WorkerId{1}});
+  for (const WorkerId parent : spreading.find(WorkerId{3})->parents) CHECK(parent != WorkerId{});
 }
 
 TEST_CASE("who goes leaves orphans, who find others that are not below them") {
@@ -94,7 +95,7 @@ TEST_CASE("who goes leaves orphans, who find others that are not below them") {
       }
     }
     for (const auto& [worker, stripe] : orphans) {
-      spreading.feed(worker, "", stripe, spreading.choose(worker, stripe, ""));
+      spreading.feed(worker, "", stripe, spreading.choose(worker, stripe, ""), 0);
     }
     REQUIRE(spreading.check().empty());
     for (const auto& member : spreading.members()) {
@@ -103,6 +104,53 @@ TEST_CASE("who goes leaves orphans, who find others that are not below them") {
       }
     }
   }
+}
+
+TEST_CASE("who began earlier is not fed by who began later") {
+  Spreading spreading;
+  spreading.begin_root(WorkerId{1}, "");
+  feed(spreading, some_workers(2, 15));
+  feed(spreading, some_workers(17, 4));
+  for (const std::uint64_t gone : {2U, 3U, 4U, 7U}) {
+    spreading.remove(WorkerId{gone});
+    for (const auto& member : std::vector(spreading.members())) {
+      for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
+        if (!spreading.is_orphan(member, stripe)) continue;
+        const WorkerId parent = spreading.choose(member.worker, stripe, "");
+        REQUIRE(spreading.find(parent) != nullptr);
+        CHECK(spreading.find(parent)->round <= member.round);
+        spreading.feed(member.worker, "", stripe, parent, 0);
+      }
+    }
+  }
+  CHECK(spreading.check().empty());
+  for (const auto& member : spreading.members()) {
+    CHECK(member.children[0] + member.children[1] <= kStripes + 1);
+  }
+}
+
+TEST_CASE("when the one who fetches is lost another one takes its place, and the trees stay") {
+  Spreading spreading;
+  spreading.begin_root(WorkerId{1}, "");
+  feed(spreading, some_workers(2, 20));
+  spreading.complete(WorkerId{5}, "", 0);
+  const auto before = spreading.find(WorkerId{20})->parents;
+  spreading.unroot();
+  CHECK(spreading.complete() == 0);
+  spreading.remove(WorkerId{1});
+  spreading.begin_root(WorkerId{9}, "");
+  std::size_t orphans = 0;
+  for (const auto& member : std::vector(spreading.members())) {
+    for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
+      if (!spreading.is_orphan(member, stripe)) continue;
+      ++orphans;
+      spreading.feed(member.worker, "", stripe, spreading.choose(member.worker, stripe, ""), 0);
+    }
+  }
+  CHECK(spreading.check().empty());
+  CHECK(orphans <= 2 * kStripes);
+  CHECK(spreading.find(WorkerId{20})->parents == before);
+  CHECK(spreading.find(WorkerId{9})->root);
 }
 
 TEST_CASE("files enter a zone once for each stripe, as long as somebody there has a place") {
