@@ -62,7 +62,7 @@ struct Holding {
 struct WorkerView {
   WorkerId id{};
   std::uint32_t slots = 0;
-  std::uint32_t free_slots = 0;
+  std::uint32_t free_slots = 0;     ///< that may be given tasks now
   std::uint64_t partial_bytes = 0;  ///< held by it, not yet merged elsewhere
   std::uint32_t arithmetic = 0;     ///< never 0; equal numbers: bit-identical results
   bool may_produce = true;          ///< false while it holds more partials than its bound

@@ -26,9 +26,11 @@ std::optional<WorkerId> StateView::next_free_worker(std::optional<WorkerId> afte
 
 WorkerView StateView::worker(WorkerId id) const {
   const Worker& worker = state_.workers.at(id);
+  // One that is away or set aside may hold much of what is needed, and is given nothing.
+  const auto tasks = static_cast<std::uint32_t>(worker.tasks.size());
   return {id,
           worker.slots,
-          worker.slots - static_cast<std::uint32_t>(worker.tasks.size()),
+          state_.is_placeable(worker) ? worker.slots - tasks : 0,
           worker.partial_bytes,
           worker.arithmetic,
           worker.partial_bytes < worker.partial_budget_bytes,

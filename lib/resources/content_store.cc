@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cerrno>
+#include <chrono>
 #include <system_error>
 #include <vector>
 
@@ -27,6 +28,12 @@ constexpr mode_t kFileMode = 0400;
 constexpr const char* kManifestSuffix = ".chunks";
 constexpr std::size_t kDigestedPiece = 64 << 10;
 constexpr std::uint64_t kSmallFile = 64 << 10;
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+std::int64_t unix_seconds() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::seconds>(now).count();
+}
 
 /// Makes the store's directory and checks that it is this user's alone.
 Result<void> prepare_directory(const fs::path& path) {
@@ -169,11 +176,14 @@ void ContentStore::count_files() {
     struct stat file {};
     struct stat used {};
     if (::lstat(path(sha256).c_str(), &file) != 0) continue;
-    if (::lstat(manifest_path(sha256).c_str(), &used) != 0) used = file;
+    const bool marked_beside = keeps_manifest(static_cast<std::uint64_t>(file.st_size));
+    if (!marked_beside || ::lstat(manifest_path(sha256).c_str(), &used) != 0) used = file;
     found.push_back({mark_of(used), static_cast<std::uint64_t>(file.st_size), std::move(sha256)});
   }
   std::ranges::sort(found, {}, [](const Found& file) { return file.used.modified_ns; });
-  for (const Found& file : found) quota_.add(file.sha256, file.bytes);
+  for (const Found& file : found) {
+    quota_.add(file.sha256, file.bytes, file.used.modified_ns / kSecond);
+  }
   // The quota may have been larger when they came.
   static_cast<void>(make_room({}, 0));
 }
@@ -273,7 +283,7 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, int file, FileD
     const std::lock_guard lock(mutex_);
     if (auto room = make_room(sha256, manifest.size_bytes); !room.ok()) return fail(room.error());
     if (auto moved = move_in(incoming, sha256); !moved.ok()) return fail(moved.error());
-    quota_.add(sha256, manifest.size_bytes);
+    quota_.add(sha256, manifest.size_bytes, unix_seconds());
     if (with_manifest && ::rename(manifest_incoming.c_str(), manifest_path(sha256).c_str()) != 0) {
       return fail(store_error(errno, what));
     }
@@ -370,7 +380,7 @@ Result<void> ContentStore::read_at(std::string_view sha256, std::uint64_t offset
 void ContentStore::use(std::string_view sha256) const {
   if (options_.max_bytes == 0) return;
   const std::lock_guard lock(mutex_);
-  quota_.use(std::string(sha256));
+  if (!quota_.use(std::string(sha256), unix_seconds())) return;
   // For the next life: when a file was used is when its manifest was touched, or itself.
   for (const fs::path& touched : {manifest_path(sha256), path(sha256)}) {
     if (::utimensat(AT_FDCWD, touched.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0) break;

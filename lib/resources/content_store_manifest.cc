@@ -24,11 +24,9 @@ Result<Manifest> ContentStore::manifest(std::string_view sha256) const {
     return store_error(errno, "cannot look at " + path(sha256).string());
   }
   const FileMark mark = mark_of(status);
-  if (auto known = read_manifest(manifest_path(sha256));
-      known && known->mark == mark &&
-      known->size_bytes == static_cast<std::uint64_t>(status.st_size)) {
-    return *std::move(known);
-  }
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  auto known = keeps_manifest(size) ? read_manifest(manifest_path(sha256)) : std::nullopt;
+  if (known && known->mark == mark && known->size_bytes == size) return *std::move(known);
   return read_through(sha256, file->get(), mark);
 }
 

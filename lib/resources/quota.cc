@@ -17,15 +17,20 @@ std::optional<std::vector<std::string>> Quota::room_for(const std::string& name,
   return going;
 }
 
-void Quota::add(const std::string& name, std::uint64_t bytes) {
+void Quota::add(const std::string& name, std::uint64_t bytes, std::int64_t marked_at) {
   remove(name);
-  entries_[name] = {bytes, ages_.insert(ages_.end(), name)};
+  entries_[name] = {bytes, marked_at, ages_.insert(ages_.end(), name)};
   kept_bytes_ += bytes;
 }
 
-void Quota::use(const std::string& name) {
+bool Quota::use(const std::string& name, std::int64_t now) {
+  constexpr std::int64_t kHour = 3600;
   const auto entry = entries_.find(name);
-  if (entry != entries_.end()) ages_.splice(ages_.end(), ages_, entry->second.age);
+  if (entry == entries_.end()) return false;
+  ages_.splice(ages_.end(), ages_, entry->second.age);
+  if (now - entry->second.marked_at < kHour) return false;
+  entry->second.marked_at = now;
+  return true;
 }
 
 void Quota::remove(const std::string& name) {

@@ -25,9 +25,11 @@ class Quota {
   std::optional<std::vector<std::string>> room_for(const std::string& name,
                                                    std::uint64_t bytes) const;
 
-  /// It is kept, and has been used now; also when it was kept already.
-  void add(const std::string& name, std::uint64_t bytes);
-  void use(const std::string& name);
+  /// It is kept, and has been used now; also when it was kept already. `marked_at` is when
+  /// that was marked on the disk, in seconds since 1970.
+  void add(const std::string& name, std::uint64_t bytes, std::int64_t marked_at);
+  /// Whether to mark it on the disk now: it was not for an hour.
+  bool use(const std::string& name, std::int64_t now);
   void remove(const std::string& name);
 
   /// Counted; also of what is not kept yet.
@@ -39,6 +41,7 @@ class Quota {
  private:
   struct Entry {
     std::uint64_t bytes = 0;
+    std::int64_t marked_at = 0;
     std::list<std::string>::iterator age;
   };
 

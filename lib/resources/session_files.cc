@@ -44,13 +44,32 @@ Result<base::UniqueFd> open_parent(int root, std::string_view dst) {
   }
 }
 
-Result<void> place_file(const ContentStore& store, int root, const SessionFile& file,
-                        Placing placing) {
-  auto parent = open_parent(root, file.dst);
-  if (!parent.ok()) return parent.error();
-  const std::string name = file.dst.substr(file.dst.rfind('/') + 1);
-  return store.place(file.sha256, *parent ? parent->get() : root, name, placing);
-}
+/// Places files one after another; most have the directory of the one before.
+class Placer {
+ public:
+  Placer(const ContentStore& store, int root, Placing placing)
+      : store_(store), root_(root), placing_(placing) {}
+
+  Result<void> place(const SessionFile& file) {
+    const std::size_t slash = file.dst.rfind('/');
+    const std::string_view above = std::string_view(file.dst).substr(0, slash + 1);
+    if (!parent_ || above != above_) {
+      auto parent = open_parent(root_, file.dst);
+      if (!parent.ok()) return parent.error();
+      parent_ = std::move(*parent);
+      above_ = above;
+    }
+    return store_.place(file.sha256, parent_ ? parent_.get() : root_, file.dst.substr(slash + 1),
+                        placing_);
+  }
+
+ private:
+  const ContentStore& store_;
+  const int root_;
+  const Placing placing_;
+  base::UniqueFd parent_;
+  std::string above_;
+};
 
 }  // namespace
 
@@ -80,8 +99,9 @@ Result<SessionFiles> SessionFiles::lay_out(const ContentStore& store, const fs::
   SessionFiles session(directory);
   auto root = open_directory(AT_FDCWD, directory.c_str(), directory);
   if (!root.ok()) return root.error();
+  Placer placer(store, root->get(), placing);
   for (const SessionFile& file : files) {
-    auto placed = place_file(store, root->get(), file, placing);
+    auto placed = placer.place(file);
     if (placed.ok()) continue;
     Error error = placed.error();
     error.message = "cannot lay out \"" + file.dst + "\": " + error.message;
