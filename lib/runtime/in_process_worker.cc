@@ -42,7 +42,7 @@ class InProcessWorker::Impl {
                                    *chaos_, blobs_, log_);
     if (!runner.ok()) return runner.error();
     runner_ = std::move(*runner);
-    blobs_.add(endpoint_, runner_->partials());
+    blobs_.add(endpoint_, runner_->partials(), runner_->resources());
     link_->start({[this](MasterMessage&& message) {
                     if (const auto* welcome = std::get_if<Welcome>(&message)) {
                       chaos_->ask(welcome->chaos);

@@ -12,9 +12,10 @@ std::string MemoryBlobs::endpoint_of(std::string_view worker_name) {
   return "memory:" + std::string(worker_name);
 }
 
-void MemoryBlobs::add(const std::string& endpoint, std::shared_ptr<const PartialStore> store) {
+void MemoryBlobs::add(const std::string& endpoint, std::shared_ptr<const PartialStore> store,
+                      const resources::ContentStore& files) {
   const std::lock_guard lock(mutex_);
-  stores_[endpoint] = std::move(store);
+  stores_[endpoint] = {std::move(store), &files};
 }
 
 void MemoryBlobs::remove(const std::string& endpoint) {
@@ -25,7 +26,7 @@ void MemoryBlobs::remove(const std::string& endpoint) {
 std::shared_ptr<const PartialStore> MemoryBlobs::store(const std::string& endpoint) const {
   const std::lock_guard lock(mutex_);
   const auto found = stores_.find(endpoint);
-  return found == stores_.end() ? nullptr : found->second;
+  return found == stores_.end() ? nullptr : found->second.partials;
 }
 
 Result<std::shared_ptr<const image::Partial>> MemoryBlobs::fetch_partial(
@@ -52,8 +53,15 @@ Result<void> MemoryBlobs::receive_stripe(const std::string&, SessionId, std::siz
   return Error{ErrorCode::kConflict, "workers of one process link files"};
 }
 
-Result<void> MemoryBlobs::fetch_resource(const std::string&, const std::string& sha256,
+Result<void> MemoryBlobs::fetch_resource(const std::string& endpoint, const std::string& sha256,
                                          const std::filesystem::path& target, std::stop_token) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = stores_.find(endpoint);
+    if (found != stores_.end() && found->second.files->has(sha256)) {
+      return found->second.files->place(sha256, target, resources::Placing::kLink);
+    }
+  }
   return master_store_.place(sha256, target, resources::Placing::kLink);
 }
 

@@ -178,7 +178,8 @@ Result<std::shared_ptr<const core::SessionSpec>> ProvidedFiles::complete(
   auto spec = std::make_shared<core::SessionSpec>(*scout.session);
   auto fetched = fetch_lacking(*spec, doors, store_, *arrival, stop);
   if (!fetched.ok()) {
-    receiving_.give_up(scout.session_id, arrival);
+    const bool wrong = fetched.error().code == ErrorCode::kConflict;
+    receiving_.give_up(scout.session_id, arrival, wrong);
     return fetched.error();
   }
   core::FetchedFiles told{scout.session_id, {}};

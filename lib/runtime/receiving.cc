@@ -180,8 +180,9 @@ std::shared_ptr<Arrival> Receiving::begin(SessionId id, const core::SessionSpec&
   return session->arrival;
 }
 
-void Receiving::give_up(SessionId id, const std::shared_ptr<Arrival>& arrival) {
+void Receiving::give_up(SessionId id, const std::shared_ptr<Arrival>& arrival, bool wrong) {
   arrival->break_off();
+  if (!wrong) return;
   const std::lock_guard lock(mutex_);
   const auto found = sessions_.find(id);
   if (found != sessions_.end() && found->second->arrival == arrival) sessions_.erase(found);

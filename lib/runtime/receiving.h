@@ -48,9 +48,10 @@ class Receiving {
   /// `master_endpoint` stands for the parent "".
   void receive(const core::ReceiveFiles& files, const std::string& master_endpoint);
   /// The caller brings the files of the session itself, or the rest of what has come of them,
-  /// and others are sent them meanwhile; give_up() when they do not come.
+  /// and others are sent them meanwhile; give_up() when they do not come. What has come is
+  /// kept for the next begin(), unless it is `wrong`.
   std::shared_ptr<resources::Arrival> begin(SessionId session, const core::SessionSpec& spec);
-  void give_up(SessionId session, const std::shared_ptr<resources::Arrival>& arrival);
+  void give_up(SessionId session, const std::shared_ptr<resources::Arrival>& arrival, bool wrong);
 
   /// Until the files are there, or do not come, or `stop`.
   void wait(SessionId session, const std::stop_token& stop) const;

@@ -293,16 +293,19 @@ TEST_CASE("a link can be replaced, but not written to without changing its mode"
 
 TEST_CASE("a quota lets go what was used longest ago, and never what is pinned") {
   Quota quota(10);
-  quota.add("a", 4);
-  quota.add("b", 3);
-  quota.add("c", 3);
+  quota.add("a", 4, 1000);
+  quota.add("b", 3, 1000);
+  quota.add("c", 3, 1000);
   CHECK(quota.kept_bytes() == 10);
   CHECK(quota.room_for("a", 4) == Names{});  // is there already
   CHECK(quota.room_for("d", 0) == Names{});
   CHECK(quota.room_for("d", 1) == Names{"a"});
   CHECK(quota.room_for("d", 5) == Names{"a", "b"});
-  quota.use("a");
+  CHECK_FALSE(quota.use("a", 4599));  // it was marked within the hour
   CHECK(quota.room_for("d", 1) == Names{"b"});
+  CHECK(quota.use("a", 4600));
+  CHECK_FALSE(quota.use("a", 4601));
+  CHECK_FALSE(quota.use("d", 9999));
   quota.pin("b");
   quota.pin("b");
   CHECK(quota.room_for("d", 1) == Names{"c"});

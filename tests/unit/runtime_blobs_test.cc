@@ -292,7 +292,9 @@ TEST_CASE("in memory the very object is handed over") {
   store->put(make_kept(1, 1), partial);
   const std::string endpoint = MemoryBlobs::endpoint_of("w");
   CHECK(blobs.fetch_partial(endpoint, TaskId{1}, {}).error().code == ErrorCode::kUnavailable);
-  blobs.add(endpoint, store);
+  const auto files = resources::ContentStore::make({.directory = dir.path() / "worker"}).value();
+  const std::string fetched = put(*files, "from a provider");
+  blobs.add(endpoint, store, *files);
   CHECK(blobs.fetch_partial(endpoint, TaskId{1}, {}).value() == partial);
   CHECK(blobs.fetch_partial(endpoint, TaskId{2}, {}).error().code == ErrorCode::kNotFound);
   CHECK(blobs.fetch_picture(endpoint, TaskId{1}, Format::kPng, {}).error().code ==
@@ -302,8 +304,13 @@ TEST_CASE("in memory the very object is handed over") {
   CHECK(blobs.fetch_resource("memory:", std::string(64, '0'), dir.path() / "other", {})
             .error()
             .code == ErrorCode::kNotFound);
+  // What the master never had, and what the worker has not.
+  REQUIRE(blobs.fetch_resource(endpoint, fetched, dir.path() / "fetched", {}).ok());
+  CHECK(content_of(dir.path() / "fetched") == "from a provider");
+  REQUIRE(blobs.fetch_resource(endpoint, sha256, dir.path() / "again", {}).ok());
   blobs.remove(endpoint);
   CHECK(blobs.fetch_partial(endpoint, TaskId{1}, {}).error().code == ErrorCode::kUnavailable);
+  CHECK_FALSE(blobs.fetch_resource(endpoint, fetched, dir.path() / "gone", {}).ok());
 }
 
 TEST_CASE("what a store keeps is found by kind and dropped by session") {

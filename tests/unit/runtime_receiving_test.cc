@@ -211,13 +211,25 @@ TEST_CASE("where there is no room it ends at once") {
 
 TEST_CASE("what a scout fetches is sent to others, until it gives up") {
   Farm farm;
-  const auto scouted = farm.receiving->begin(kSession, *farm.told({}, false).session);
+  const auto spec = farm.told({}, false).session;
+  const auto scouted = farm.receiving->begin(kSession, *spec);
   CHECK(farm.receiving->find(kSession, 0ms) == scouted);
-  REQUIRE(scouted->append(0, "something").ok());
-  farm.receiving->give_up(kSession, scouted);
+  REQUIRE(scouted->set_version(0, "\"7\"").ok());
+  REQUIRE(scouted->append(0, std::string(100'000, 'a')).ok());
+  farm.receiving->give_up(kSession, scouted, false);
   CHECK(scouted->ended());
-  CHECK(farm.receiving->find(kSession, 0ms) == nullptr);
   farm.receiving->wait(kSession, {});  // nothing to wait for
+
+  // The next time it goes on with what it has.
+  CHECK(farm.receiving->begin(kSession, *spec) == scouted);
+  CHECK_FALSE(scouted->ended());
+  CHECK(scouted->resume(0) ==
+        std::pair(std::uint64_t{resources::kBlockBytes}, std::string("\"7\"")));
+
+  // But for what is not the file any more.
+  farm.receiving->give_up(kSession, scouted, true);
+  CHECK(farm.receiving->find(kSession, 0ms) == nullptr);
+  CHECK(farm.receiving->begin(kSession, *spec) != scouted);
 }
 
 TEST_CASE("the end comes at once, whatever is under way") {
