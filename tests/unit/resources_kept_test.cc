@@ -370,6 +370,7 @@ TEST_CASE("a store that is opened again counts what is there, and knows what was
   };
   used_at(a, std::chrono::hours(3));
   used_at(b, std::chrono::hours(2));
+  directory.open(100 * unit);
   REQUIRE(directory.store->place(a, directory.place.path() / "dst", Placing::kLink).ok());
   SUBCASE("and makes room") {
     directory.open(100 * unit);
