@@ -19,7 +19,7 @@
 namespace francine::resources {
 namespace {
 
-using namespace std::chrono_literals;
+constexpr std::chrono::milliseconds kNow(0);
 
 std::string some_bytes(std::size_t size, unsigned seed) {
   std::mt19937 random(seed);
@@ -172,7 +172,7 @@ TEST_CASE("a torn stripe goes on where it was, also from somebody else") {
   // Who has it all is sent nothing but the end.
   auto sending = Arrival::Sending::make(here.expect(files.names), 0, into->have(0));
   std::vector<char> buffer(kBlockBytes);
-  CHECK(sending->next(buffer, 0ms)->kind == StripeNews::Kind::kEnd);
+  CHECK(sending->next(buffer, kNow)->kind == StripeNews::Kind::kEnd);
 }
 
 TEST_CASE("other bytes than those expected are not kept, and others hear of it") {
@@ -188,8 +188,8 @@ TEST_CASE("other bytes than those expected are not kept, and others hear of it")
   auto sending = Arrival::Sending::make(arrival, 0, "");
   std::vector<char> buffer(kBlockBytes);
   bool missing = false;
-  for (auto news = sending->next(buffer, 0ms); news->kind != StripeNews::Kind::kEnd;
-       news = sending->next(buffer, 0ms)) {
+  for (auto news = sending->next(buffer, kNow); news->kind != StripeNews::Kind::kEnd;
+       news = sending->next(buffer, kNow)) {
     missing = missing || (news->kind == StripeNews::Kind::kMissing && news->file == 0);
   }
   CHECK(missing);
@@ -204,9 +204,9 @@ TEST_CASE("what is broken off can go on") {
   CHECK((arrival->ended() && !arrival->complete()));
   auto sending = Arrival::Sending::make(arrival, 1, "0:1");
   std::vector<char> buffer(kBlockBytes);
-  CHECK(sending->next(buffer, 0ms)->kind == StripeNews::Kind::kBroken);
+  CHECK(sending->next(buffer, kNow)->kind == StripeNews::Kind::kBroken);
   CHECK(arrival->go_on());
-  CHECK(sending->next(buffer, 0ms)->kind == StripeNews::Kind::kNothing);
+  CHECK(sending->next(buffer, kNow)->kind == StripeNews::Kind::kNothing);
   REQUIRE(arrival->finish(0).ok());
   CHECK_FALSE(arrival->go_on());
 }

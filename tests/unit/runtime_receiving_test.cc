@@ -20,9 +20,10 @@
 using namespace francine;
 using namespace francine::runtime;
 using namespace francine::runtime::testing;
-using namespace std::chrono_literals;
 
 namespace {
+
+constexpr std::chrono::milliseconds kNow(0);
 
 constexpr SessionId kSession{7};
 
@@ -128,13 +129,13 @@ TEST_CASE("files come from the first parent that is there, and are sent on") {
     farm.receiving->wait(kSession, {});
     CHECK(farm.received.take() == kSession);
     CHECK(farm.has_all());
-    const auto arrival = farm.receiving->find(kSession, 0ms);
+    const auto arrival = farm.receiving->find(kSession, kNow);
     REQUIRE(arrival);
     CHECK(arrival->complete());
     farm.receiving->release(kSession);
     farm.cache->release(kSession);
     CHECK_FALSE(farm.has_all());
-    CHECK(farm.receiving->find(kSession, 0ms) == nullptr);
+    CHECK(farm.receiving->find(kSession, kNow) == nullptr);
   }
 }
 
@@ -201,7 +202,7 @@ TEST_CASE("where there is no room it ends at once") {
   farm.parents.add("ann", {farm.whole()});
   farm.receiving->receive(farm.told({"ann"}), "master");
   farm.receiving->wait(kSession, {});
-  const auto arrival = farm.receiving->find(kSession, 0ms);
+  const auto arrival = farm.receiving->find(kSession, kNow);
   CHECK((arrival->ended() && !arrival->complete()));
   CHECK_FALSE(farm.has_all());
   const auto asked = farm.parents.asked_stripes().size();
@@ -213,7 +214,7 @@ TEST_CASE("what a scout fetches is sent to others, until it gives up") {
   Farm farm;
   const auto spec = farm.told({}, false).session;
   const auto scouted = farm.receiving->begin(kSession, *spec);
-  CHECK(farm.receiving->find(kSession, 0ms) == scouted);
+  CHECK(farm.receiving->find(kSession, kNow) == scouted);
   REQUIRE(scouted->set_version(0, "\"7\"").ok());
   REQUIRE(scouted->append(0, std::string(100'000, 'a')).ok());
   farm.receiving->give_up(kSession, scouted, false);
@@ -228,7 +229,7 @@ TEST_CASE("what a scout fetches is sent to others, until it gives up") {
 
   // But for what is not the file any more.
   farm.receiving->give_up(kSession, scouted, true);
-  CHECK(farm.receiving->find(kSession, 0ms) == nullptr);
+  CHECK(farm.receiving->find(kSession, kNow) == nullptr);
   CHECK(farm.receiving->begin(kSession, *spec) != scouted);
 }
 
