@@ -194,6 +194,7 @@ void Decision::on(const WorkerFetched& event) {
   for (std::size_t i = 0; i < files.size(); ++i) {
     known.resources[i].sha256 = files[i].sha256;
     known.resources[i].size_bytes = files[i].size_bytes;
+    known.resources[i].version = files[i].version;
   }
   record(std::move(known));
   act(SessionChanged{event.fetched.session});

@@ -5,6 +5,7 @@
 #ifndef FRANCINE_CORE_TASK_H
 #define FRANCINE_CORE_TASK_H
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,14 @@ namespace francine::core {
 /// The provider of files that clients have put into the master's store.
 inline constexpr std::string_view kUploadType = "upload";
 
+/// Of a version that is told and kept; providers' are shorter by far.
+inline constexpr std::size_t kMaxVersion = 256;
+/// Whether it may be one: printable ASCII, at least one of it and at most kMaxVersion.
+constexpr bool is_version(std::string_view text) {
+  return !text.empty() && text.size() <= kMaxVersion &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+}
+
 /// A file of a session.
 struct Resource {
   std::string type;  ///< the provider, as the client named it
@@ -33,6 +42,9 @@ struct Resource {
   std::string dst;
   std::string sha256;  ///< 64 hexadecimal digits; empty: not known before it is fetched
   std::uint64_t size_bytes = 0;
+  /// By which its provider knows these very bytes (providers::ResourceHead::exact); empty:
+  /// nobody knows.
+  std::string version = {};
 
   bool known() const { return !sha256.empty(); }
 };
@@ -72,6 +84,16 @@ struct ProviderAccess {
   std::string secret;
 };
 
+/// What a file of the session is, provided that it has this version at its provider: another
+/// session has it so.
+struct FileHint {
+  std::uint32_t file = 0;  ///< in the order of the session's resources
+  std::string version;
+  std::string sha256;
+
+  bool operator==(const FileHint&) const = default;
+};
+
 /// master -> worker. Render `shares`, or merge `inputs` into one partial of
 /// `shares`; the partial is kept under the task's id until it is dropped. With
 /// `finish`, encode it in the session's format as well: the encoded picture is
@@ -94,6 +116,7 @@ struct RunTask {
   /// What opens the providers' doors to a scout; the core leaves it empty, and whoever
   /// carries out its actions fills it in.
   std::vector<ProviderAccess> access;
+  std::vector<FileHint> hints;  ///< likewise, of files that are not known yet
 };
 
 /// A session's files travel in this many parts, each on a way of its own (spreading.h).
@@ -108,6 +131,9 @@ struct ReceiveFiles {
   /// For each stripe the endpoints to receive it from: the first that has it, the nearest
   /// first. "": the master's.
   std::array<std::vector<std::string>, kStripes> parents;
+  /// As of a RunTask: what the receiver has of it need not be sent, should it be right. Null:
+  /// none.
+  std::shared_ptr<const std::vector<FileHint>> hints = {};
 };
 
 /// master -> worker. Stop it if it runs; no answer is expected.
@@ -164,6 +190,7 @@ struct TaskFailed {
 struct FetchedFile {
   std::string sha256;  ///< 64 hexadecimal digits
   std::uint64_t size_bytes = 0;
+  std::string version = {};  ///< as Resource::version
 
   bool operator==(const FetchedFile&) const = default;
 };

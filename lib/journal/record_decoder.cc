@@ -67,8 +67,8 @@ struct Value {
 };
 
 /// What RapidJSON calls. Takes an object of known members, each at most once; one of
-/// them is an array of objects of five members. A method that returns false ends the
-/// parsing; `error` then says why.
+/// them is an array of objects. A method that returns false ends the parsing; `error` then
+/// says why.
 class Handler {
  public:
   std::array<Value, kFields> values;
@@ -117,7 +117,7 @@ class Handler {
   bool EndObject(rapidjson::SizeType) {
     if (place_ != Place::kResource) return true;
     place_ = Place::kResources;
-    if (resource_seen_ != (1U << kResourceWords.size()) - 1) {
+    if ((resource_seen_ | kVersionBit) != (1U << kResourceWords.size()) - 1) {
       return fail("one of them lacks a field");
     }
     return add_resource();
@@ -150,6 +150,8 @@ class Handler {
 
  private:
   enum class Place : std::uint8_t { kBefore, kRecord, kResources, kResource };
+  static constexpr unsigned kVersion = 5;  ///< the one field of a resource that may lack
+  static constexpr std::uint32_t kVersionBit = 1U << kVersion;
 
   bool fail(std::string_view why) {
     error = place_ == Place::kBefore
@@ -185,18 +187,25 @@ class Handler {
   }
 
   bool add_resource() {
-    for (std::size_t i = 0; i + 1 < resource_values_.size(); ++i) {
+    const bool has_version = (resource_seen_ & kVersionBit) != 0;
+    for (const std::size_t i : {0U, 1U, 2U, 3U, kVersion}) {
+      if (i == kVersion && !has_version) continue;
       if (resource_values_[i].kind != Value::Kind::kText) return fail("a text is expected");
     }
-    if (resource_values_.back().kind != Value::Kind::kNatural) return fail("bytes is no size");
+    if (resource_values_[4].kind != Value::Kind::kNatural) return fail("bytes is no size");
     core::Resource resource;
     resource.type = std::move(resource_values_[0].text);
     resource.id = std::move(resource_values_[1].text);
     resource.dst = std::move(resource_values_[2].text);
     resource.sha256 = std::move(resource_values_[3].text);
     resource.size_bytes = resource_values_[4].natural;
+    if (has_version) resource.version = std::move(resource_values_[kVersion].text);
     if (!resource.sha256.empty() && !base::is_sha256_hex(resource.sha256)) {
       return fail("a sha256 is not 64 hexadecimal digits");
+    }
+    if (has_version && !core::is_version(resource.version)) {
+      return fail("a version is not printable ASCII of 1 to " + std::to_string(core::kMaxVersion) +
+                  " bytes");
     }
     resources.push_back(std::move(resource));
     return true;

@@ -51,6 +51,7 @@ class Encoder {
       text(kResourceWords[2], resource.dst);
       text(kResourceWords[3], resource.sha256);
       number(kResourceWords[4], resource.size_bytes);
+      if (core::is_version(resource.version)) text(kResourceWords[5], resource.version);
       writer_.EndObject();
     }
     writer_.EndArray();

@@ -76,9 +76,9 @@ inline constexpr std::array<std::string_view, 32> kFieldWords = {
     "provider",   "sealed"};
 inline constexpr std::size_t kFields = kFieldWords.size();
 
-/// The fields of a resource; all are text but the last.
-inline constexpr std::array<std::string_view, 5> kResourceWords = {"provider", "id", "dst",
-                                                                   "sha256", "bytes"};
+/// The fields of a resource; all are text but `bytes`. The last is left out where it is empty.
+inline constexpr std::array<std::string_view, 6> kResourceWords = {"provider", "id",    "dst",
+                                                                   "sha256",   "bytes", "version"};
 
 /// The order of Format.
 inline constexpr std::array<std::string_view, 3> kFormatWords = {"png", "jpg", "exr"};

@@ -86,6 +86,7 @@ class HttpFetch {
     net::HttpCall call;
     call.max_bytes = std::numeric_limits<std::uint64_t>::max();  // the delivery has the bound
     const bool range = delivery_.position() > 0;
+    redirected_ = false;
     if (auto failure = source_.prepare(credentials_, delivery_.version(), range, call)) {
       return failure;
     }
@@ -110,6 +111,7 @@ class HttpFetch {
              "there are more than " + std::to_string(source_.max_redirects()) + " redirects"}};
       }
       if (auto failure = redirect(answer->redirect_url, call)) return failure;
+      redirected_ = true;
     }
   }
 
@@ -128,8 +130,16 @@ class HttpFetch {
     return std::nullopt;
   }
 
-  Result<void> begin(const net::HttpAnswer& answer) {
+  /// But for the size.
+  ResourceHead head_of(const net::HttpAnswer& answer) const {
     ResourceHead head{.size_bytes = std::nullopt, .version = source_.version(answer)};
+    // ETags tell the states of one resource apart, and a redirect may lead to another one.
+    head.exact = !redirected_ && source_.is_exact(head.version);
+    return head;
+  }
+
+  Result<void> begin(const net::HttpAnswer& answer) {
+    ResourceHead head = head_of(answer);
     if (answer.status == 206) {
       const auto range = read_content_range(answer.header("content-range"));
       if (!range || !range->first) {
@@ -154,7 +164,8 @@ class HttpFetch {
     if (range->total != delivery_.position()) {
       return Failure{{ErrorCode::kConflict, "it has become shorter since it was first fetched"}};
     }
-    const ResourceHead head{.size_bytes = range->total, .version = source_.version(answer)};
+    ResourceHead head = head_of(answer);
+    head.size_bytes = range->total;
     auto begun = delivery_.begin(head, delivery_.position());
     if (!begun.ok()) return Failure{begun.error()};
     return concluded();
@@ -182,9 +193,14 @@ class HttpFetch {
   Credentials credentials_;
   const std::stop_token& stop_;
   unsigned renewals_ = 0;
+  bool redirected_ = false;
 };
 
 }  // namespace
+
+bool is_strong_etag(std::string_view etag) {
+  return etag.size() > 2 && etag.front() == '"' && etag.back() == '"';
+}
 
 Result<Fetched> fetch_over_http(const HttpFetchContext& context, HttpSource& source,
                                 const FetchRequest& request, const Sink& sink,

@@ -11,6 +11,7 @@
 #include <span>
 #include <stop_token>
 #include <string>
+#include <string_view>
 
 #include <francine/result.h>
 
@@ -32,6 +33,8 @@ class HttpSource {
                                          bool range, net::HttpCall& call) = 0;
   /// The version that a 2xx answer is of.
   virtual std::string version(const net::HttpAnswer& answer) const = 0;
+  /// Whether that version stands for these bytes alone (ResourceHead::exact).
+  virtual bool is_exact(const std::string& version) const { return !version.empty(); }
   /// Any other answer.
   virtual Failure explain(const net::HttpAnswer& answer) const = 0;
   /// What the sink is about to get.
@@ -49,6 +52,9 @@ struct HttpFetchContext {
   std::string name;
   std::string shown;
 };
+
+/// Whether bytes of this ETag are equal: RFC 9110, 8.8.3.
+bool is_strong_etag(std::string_view etag);
 
 /// ResourceProvider::fetch().
 Result<Fetched> fetch_over_http(const HttpFetchContext& context, HttpSource& source,

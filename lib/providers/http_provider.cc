@@ -35,6 +35,8 @@ class UrlSource final : public HttpSource {
     return std::string(etag.empty() ? answer.header("last-modified") : etag);
   }
 
+  bool is_exact(const std::string& version) const override { return is_strong_etag(version); }
+
   Failure explain(const net::HttpAnswer& answer) const override {
     const std::string answers = "the server answers " + std::to_string(answer.status);
     if (answer.status == 404 || answer.status == 410) return {{ErrorCode::kNotFound, answers}};

@@ -69,6 +69,9 @@ struct ResourceHead {
   /// Empty: the provider has none (http without ETag and Last-Modified); a transfer that
   /// breaks can then not be resumed.
   std::string version;
+  /// Whether the resource has this version only as long as it has these bytes, for ever: it is a
+  /// revision or a strong ETag. Neither a date is, nor what a redirect led to.
+  bool exact = false;
 };
 
 struct FetchRequest {

@@ -36,6 +36,8 @@ class S3Source final : public HttpSource {
     return std::string(answer.header("etag"));
   }
 
+  bool is_exact(const std::string& version) const override { return is_strong_etag(version); }
+
   Failure explain(const net::HttpAnswer& answer) const override { return explain_s3(answer); }
 
  private:

@@ -34,8 +34,12 @@ Error wrong(const char* what) {
 
 }  // namespace
 
-Arrival::Arrival(const ContentStore& store, std::vector<std::string> names, Keep keep)
-    : store_(store), keep_(std::move(keep)), files_(names.size()), to_come_(names.size()) {
+Arrival::Arrival(const ContentStore& store, std::vector<std::string> names, Keep keep, Hold hold)
+    : store_(store),
+      keep_(std::move(keep)),
+      hold_(std::move(hold)),
+      files_(names.size()),
+      to_come_(names.size()) {
   untold_.fill(names.size());
   for (std::size_t number = 0; number < files_.size(); ++number) {
     File& file = files_[number];
@@ -238,6 +242,35 @@ Result<void> Arrival::digest(std::unique_lock<std::mutex>& lock, std::size_t num
   return {};
 }
 
+bool Arrival::take_stored(std::size_t number, const std::string& sha256) {
+  const auto held = hold_ ? hold_(sha256) : Error{ErrorCode::kNotFound, "nobody holds it"};
+  if (!held.ok()) return false;
+  const std::lock_guard lock(mutex_);
+  File& file = files_[number];
+  if (begun(file)) return file.stored && file.name == sha256;
+  file.size_bytes = held->size_bytes;
+  tell_all(file, number);
+  settle(number, held);
+  return true;
+}
+
+Result<void> Arrival::set_name(std::size_t number, std::string_view sha256) {
+  std::unique_lock lock(mutex_);
+  if (number >= files_.size()) return wrong("names a file that the session does not have");
+  const std::string hint = files_[number].hint;
+  lock.unlock();  // the other stripe may tell the same now, and comes to the same
+  if (hint == sha256 && take_stored(number, hint)) return {};
+  lock.lock();
+  files_[number].hint.clear();
+  return Error{ErrorCode::kUnavailable, "it is none that is here; it must be sent"};
+}
+
+void Arrival::set_hint(std::size_t number, const std::string& sha256) {
+  const std::lock_guard lock(mutex_);
+  if (number >= files_.size() || begun(files_[number]) || !files_[number].name.empty()) return;
+  if (store_.has(sha256)) files_[number].hint = sha256;
+}
+
 void Arrival::set_missing(std::size_t number) {
   const std::lock_guard lock(mutex_);
   if (number >= files_.size()) return;
@@ -331,11 +364,15 @@ std::string Arrival::have(std::size_t stripe) const {
     if (!text.empty()) text += ',';
     text += part;
   };
+  const auto kind = [&](const File& file) {
+    if (file.told[stripe]) return '-';
+    return file.hint.empty() || begun(file) ? ':' : '?';
+  };
   for (std::size_t first = 0; first < files_.size();) {
-    if (files_[first].told[stripe]) {
+    if (const char shared = kind(files_[first]); shared != ':') {
       std::size_t last = first;
-      while (last + 1 < files_.size() && files_[last + 1].told[stripe]) ++last;
-      add(std::to_string(first) + "-" + std::to_string(last));
+      while (last + 1 < files_.size() && kind(files_[last + 1]) == shared) ++last;
+      add(std::to_string(first) + shared + std::to_string(last));
       first = last + 1;
     } else {
       const std::uint32_t blocks = files_[first].blocks[stripe];
@@ -353,7 +390,8 @@ Arrival::Sending::Sending(std::shared_ptr<const Arrival> arrival, std::size_t st
     : arrival_(std::move(arrival)),
       stripe_(stripe),
       had_(arrival_->files_.size()),
-      told_(arrival_->files_.size()) {}
+      told_(arrival_->files_.size()),
+      by_name_(arrival_->files_.size()) {}
 
 Result<Arrival::Sending> Arrival::Sending::make(std::shared_ptr<const Arrival> arrival,
                                                 std::size_t stripe, std::string_view have) {
@@ -370,7 +408,7 @@ Result<void> Arrival::Sending::read_have(std::string_view have) {
     have.remove_prefix(static_cast<std::size_t>(end - have.data()));
     return true;
   };
-  const Error bad = wrong("and is there already is not \"0-17,19:3\"");
+  const Error bad = wrong("and is there already is not \"0-17,19:3,21?22\"");
   while (!have.empty()) {
     std::uint32_t file = 0;
     std::uint32_t second = 0;
@@ -382,6 +420,8 @@ Result<void> Arrival::Sending::read_have(std::string_view have) {
       had_[file] = second;
     } else if (kind == '-' && second >= file && second < had_.size()) {
       std::fill(had_.begin() + file, had_.begin() + second + 1, kAll);
+    } else if (kind == '?' && second >= file && second < had_.size()) {
+      std::fill(by_name_.begin() + file, by_name_.begin() + second + 1, true);
     } else {
       return bad;
     }
@@ -403,10 +443,12 @@ Result<StripeNews> Arrival::Sending::next(std::span<char> buffer,
       const std::uint32_t number = entry & ~(kEndMark | kVersionMark);
       if (had_[number] == kAll) continue;
       const File& file = arrival_->files_[number];
+      if (const auto name = name_of(number, buffer)) return *name;
       if ((entry & kVersionMark) != 0) {
         std::ranges::copy(file.version, buffer.begin());
         return StripeNews{StripeNews::Kind::kVersion, number, 0, file.version.size(), 0};
       }
+      by_name_[number] = false;
       if ((entry & kEndMark) == 0) {
         const std::uint32_t nth = told_[number]++;
         if (nth < had_[number]) continue;
@@ -427,6 +469,14 @@ Result<StripeNews> Arrival::Sending::next(std::span<char> buffer,
       return StripeNews{};
     }
   }
+}
+
+std::optional<StripeNews> Arrival::Sending::name_of(std::uint32_t number, std::span<char> buffer) {
+  const File& file = arrival_->files_[number];
+  if (!by_name_[number] || !file.stored) return std::nullopt;
+  had_[number] = kAll;
+  std::ranges::copy(file.name, buffer.begin());
+  return StripeNews{StripeNews::Kind::kName, number, 0, file.name.size(), 0};
 }
 
 Result<StripeNews> Arrival::Sending::read_block(std::unique_lock<std::mutex>& lock,

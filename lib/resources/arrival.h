@@ -13,6 +13,10 @@
 // refused, or the sender does not have it) is *missing*: whoever wants it must get it by
 // its name.
 //
+// Who waits may have *hints* at what files are. Of those, a sender that knows the name tells
+// that first; where it is the hinted one, the file is taken from the store, and nothing of it
+// is sent.
+//
 // Thread safety: all methods from any thread; each stripe, and each file that is brought
 // by append(), is brought by one thread at a time. `store` must outlive the object.
 //
@@ -56,6 +60,7 @@ struct StripeNews {
     kSize,     ///< the file has `size_bytes`
     kMissing,  ///< the file does not come this way
     kVersion,  ///< `bytes` of the buffer are the version of the file at its provider
+    kName,     ///< `bytes` of the buffer are its SHA-256; nothing else of it is told
     kEnd,      ///< all has been told of all files
     kBroken,   ///< what was to come does not come: ask elsewhere
   };
@@ -73,9 +78,12 @@ class Arrival {
   using Keep =
       std::function<Result<StoredFile>(ContentWriter& writer, const std::string& expected)>;
 
+  /// Keeps what is in the store under that name from going, if it is there.
+  using Hold = std::function<Result<StoredFile>(const std::string& sha256)>;
+
   /// `names`: the SHA-256 of each file, "" where it is not known. What the store has of
-  /// these is there from the beginning.
-  Arrival(const ContentStore& store, std::vector<std::string> names, Keep keep);
+  /// these is there from the beginning. Without `hold` hints are of no use.
+  Arrival(const ContentStore& store, std::vector<std::string> names, Keep keep, Hold hold = {});
 
   // --- who brings ---
 
@@ -96,6 +104,12 @@ class Arrival {
   bool resumable() const;
   /// From where on append() is to be given a file of which something has come.
   std::pair<std::uint64_t, std::string> resume(std::size_t file);
+  /// The file has that name. False: it is to come as if nobody knew, since the store does not
+  /// have it, or some of it has come already.
+  bool take_stored(std::size_t file, const std::string& sha256);
+  /// Somebody tells its name, as have() asked for. kUnavailable: that is of no use; the next
+  /// have() does not ask again.
+  Result<void> set_name(std::size_t file, std::string_view sha256);
   void set_missing(std::size_t file);
   /// Nobody brings anything any more.
   void break_off();
@@ -103,6 +117,10 @@ class Arrival {
   bool go_on();
 
   // --- who waits ---
+
+  /// The file may be that one. Ignored unless the store has it, and where some of the file has
+  /// come.
+  void set_hint(std::size_t file, const std::string& sha256);
 
   /// Every file is in the store or missing, or it has been broken off.
   bool ended() const;
@@ -119,9 +137,9 @@ class Arrival {
 
   // --- who is sent it ---
 
-  /// What is there of the stripe, for Sending of a peer: "0-17,19:3" is all of the first 18
-  /// files and 3 blocks of the 20th. At most about 4,000 characters: what does not fit is
-  /// sent again.
+  /// What is there of the stripe, for Sending of a peer: "0-17,19:3,21?22" is all of the first
+  /// 18 files and 3 blocks of the 20th; of the last two the name, if it is known, is wanted
+  /// rather than they. At most about 4,000 characters: what does not fit is sent again.
   std::string have(std::size_t stripe) const;
 
   class Sending;
@@ -131,6 +149,7 @@ class Arrival {
     std::shared_ptr<ContentWriter> writer;  ///< null: not begun, or in the store
     std::string name;                       ///< of the stored file, before: as expected
     std::string version;                    ///< at its provider; "": not known
+    std::string hint;                       ///< what it may be, in the store; "": nobody knows
     std::optional<std::uint64_t> size_bytes;
     std::array<std::uint32_t, kStripes> blocks{};  ///< that have come, of each stripe
     std::uint64_t appended = 0;
@@ -146,6 +165,7 @@ class Arrival {
   static constexpr Entry kVersionMark = Entry{1} << 30;
 
   // With mutex_ held:
+  static bool begun(const File& file) { return file.writer || file.stored || file.missing; }
   Error fail(Error error);
   void tell_all(File& file, std::size_t number);
   void tell_end(std::size_t number);
@@ -162,6 +182,7 @@ class Arrival {
 
   const ContentStore& store_;
   const Keep keep_;
+  const Hold hold_;
   mutable std::mutex mutex_;
   mutable std::condition_variable_any news_;
   std::vector<File> files_;
@@ -187,6 +208,8 @@ class Arrival::Sending {
  private:
   Sending(std::shared_ptr<const Arrival> arrival, std::size_t stripe);
   Result<void> read_have(std::string_view have);
+  /// Nothing: what is told of the file is not its name.
+  std::optional<StripeNews> name_of(std::uint32_t file, std::span<char> buffer);
   Result<StripeNews> read_block(std::unique_lock<std::mutex>& lock, std::uint32_t file,
                                 std::uint32_t nth, std::span<char> buffer) const;
 
@@ -195,6 +218,7 @@ class Arrival::Sending {
   std::size_t next_ = 0;             ///< in the journal
   std::vector<std::uint32_t> had_;   ///< blocks of each file that the peer has; kAll: everything
   std::vector<std::uint32_t> told_;  ///< blocks of each file met in the journal
+  std::vector<bool> by_name_;        ///< rather its name, of which nothing has been told yet
 };
 
 }  // namespace francine::resources

@@ -65,6 +65,15 @@ class ResourceCache::Impl {
     return stored;
   }
 
+  Result<StoredFile> hold(SessionId session, const std::string& sha256) {
+    if (!store_->has(sha256)) return Error{ErrorCode::kNotFound, "it is not here"};
+    const SessionFile file{{}, sha256};
+    hold(session, std::span(&file, 1));  // first: so it is not taken away while it is looked at
+    auto manifest = store_->manifest(sha256);
+    if (!manifest.ok()) return manifest.error();
+    return StoredFile{sha256, manifest->size_bytes};
+  }
+
   void release(SessionId session) {
     Holding gone;  // its directory is removed after the lock is given back
     const std::scoped_lock lock(mutex_);
@@ -214,6 +223,10 @@ Result<std::shared_ptr<const SessionFiles>> ResourceCache::acquire(
 Result<StoredFile> ResourceCache::add(
     SessionId session, const std::function<Result<StoredFile>(const ContentStore&)>& make) {
   return impl_->add(session, make);
+}
+
+Result<StoredFile> ResourceCache::hold(SessionId session, const std::string& sha256) {
+  return impl_->hold(session, sha256);
 }
 
 void ResourceCache::release(SessionId session) { impl_->release(session); }

@@ -84,6 +84,10 @@ class ResourceCache {
   Result<StoredFile> add(SessionId session,
                          const std::function<Result<StoredFile>(const ContentStore&)>& make);
 
+  /// Content that is in the store, from now on as if acquired for that session. kNotFound: it
+  /// is not there, or damaged.
+  Result<StoredFile> hold(SessionId session, const std::string& sha256);
+
   /// Forgets the session and removes what no other needs. An unknown one is fine.
   void release(SessionId session);
 

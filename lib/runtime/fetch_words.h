@@ -27,6 +27,11 @@ void write_access(net::JsonWriter& json, const std::vector<core::ProviderAccess>
 /// one.
 std::vector<core::ProviderAccess> read_access(ParamsReader& in, std::optional<Error>& error);
 
+/// The member `hints`, an array of an array for each; nothing where there are none.
+void write_hints(net::JsonWriter& json, const std::vector<core::FileHint>& hints);
+/// The member `hints`, if it is there; errors as with read_access().
+std::vector<core::FileHint> read_hints(ParamsReader& in, std::optional<Error>& error);
+
 /// Of a ReceiveFiles, by stripe.
 using Parents = std::array<std::vector<std::string>, core::kStripes>;
 /// One JSON value: an array of an array of endpoints for each stripe.

@@ -413,6 +413,7 @@ void Master::Impl::carry_out(const core::State& state, core::Effects& effects) {
   for (core::Action& action : effects.actions) {
     if (!std::holds_alternative<core::Answer>(action)) carry_out_action(state, action);
   }
+  note_known_files(state, effects);
   update_info(state);
   // Every change of the state is a record.
   if (!std::all_of(effects.records.begin(), effects.records.end(), is_heartbeat)) ++changes_;
@@ -437,7 +438,10 @@ void Master::Impl::carry_out_action(const core::State& state, core::Action& acti
       if (a.run.scout) return impl.send_to_scout(std::move(a));
       impl.gateway_->send(a.worker, std::move(a.run));
     }
-    void operator()(core::ReceiveOn& a) const { impl.gateway_->send(a.worker, std::move(a.files)); }
+    void operator()(core::ReceiveOn& a) const {
+      impl.add_hints(a.files);
+      impl.gateway_->send(a.worker, std::move(a.files));
+    }
     void operator()(core::CancelOn& a) const { impl.gateway_->send(a.worker, a.cancel); }
     void operator()(core::DropOn& a) const { impl.gateway_->send(a.worker, std::move(a.drop)); }
     void operator()(core::DeleteCacheOn& a) const { impl.gateway_->send(a.worker, a.session); }

@@ -39,6 +39,7 @@
 #include "runtime/gateway.h"
 #include "runtime/instance_control.h"
 #include "runtime/job_pool.h"
+#include "runtime/known_files.h"
 #include "runtime/log_intake.h"
 #include "runtime/memory_blobs.h"
 #include "runtime/picture_copies.h"
@@ -176,7 +177,11 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
                                            std::set<std::string>& authorized) const;
   /// To send the session's files to workers; null: it is not there.
   std::shared_ptr<const resources::Arrival> arrival_of(SessionId id) const;
-  /// Sends the task with what it may use of providers; without, it fails.
+  /// Of the turn, for later sessions.
+  void note_known_files(const core::State& state, const core::Effects& effects);
+  void add_hints(core::ReceiveFiles& files);
+  /// Sends the task with what it may use of providers, without which it fails, and with what
+  /// is known of its files.
   void send_to_scout(core::RunOn action);
   Result<std::vector<core::ProviderAccess>> access_for(const core::SessionSpec& session,
                                                        const std::stop_token& stop) const;
@@ -194,6 +199,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   MasterOptions options_;
   std::unique_ptr<runtime::LogIntake> logs_;  ///< all log records pass it
   runtime::DataDir data_dir_;
+  runtime::KnownFiles known_files_;
   std::optional<producers::ProducerTable> producers_;
   std::optional<providers::Providers> providers_;
   std::unique_ptr<runtime::Authorizations> authorizations_;
@@ -218,6 +224,10 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   runtime::CommitQueue commits_;
   std::uint64_t last_ticket_ = 0;
   std::vector<core::Action> told_;
+  /// Of the session that workers were told to receive last.
+  std::pair<std::shared_ptr<const core::SessionSpec>,
+            std::shared_ptr<const std::vector<core::FileHint>>>
+      hints_;
 
   std::atomic<std::uint64_t> changes_{0};
   std::atomic<bool> refusing_{false};  ///< no new requests

@@ -101,6 +101,8 @@ Result<void> Master::Impl::replay() {
   journal_->start();
 
   directory_->restore(loop_->state());
+  loop_->state().sessions.for_each(
+      [this](SessionId, const core::Session& session) { known_files_.note(*session.spec); });
   return {};
 }
 

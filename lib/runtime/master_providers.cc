@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "runtime/master_impl.h"
@@ -55,6 +56,27 @@ std::shared_ptr<const resources::Arrival> Master::Impl::arrival_of(SessionId id)
   return arrival;
 }
 
+void Master::Impl::note_known_files(const core::State& state, const core::Effects& effects) {
+  for (const core::Record& record : effects.records) {
+    const auto* known = std::get_if<core::ResourcesKnown>(&record);
+    if (known == nullptr) continue;
+    const core::Session* session = state.sessions.find(known->session);
+    if (session != nullptr) known_files_.note(*session->spec);
+  }
+}
+
+void Master::Impl::add_hints(core::ReceiveFiles& files) {
+  // Many workers are told of the same session, one after another.
+  if (hints_.first != files.session) {
+    auto hints = known_files_.hints(*files.session);
+    hints_ = {files.session, nullptr};
+    if (!hints.empty()) {
+      hints_.second = std::make_shared<const std::vector<core::FileHint>>(std::move(hints));
+    }
+  }
+  files.hints = hints_.second;
+}
+
 void Master::Impl::send_to_scout(core::RunOn action) {
   // On the loop's thread; what follows may ask a provider, and is not.
   auto send = gateway_->sender(action.worker);
@@ -64,6 +86,7 @@ void Master::Impl::send_to_scout(core::RunOn action) {
         auto access = access_for(*run.session, stop);
         if (access.ok()) {
           run.access = std::move(*access);
+          run.hints = known_files_.hints(*run.session);
           send(std::move(run));
         } else if (!stop.stop_requested()) {
           loop_->post(core::WorkerFailed{

@@ -51,27 +51,58 @@ Result<Door> open_door(const core::ProviderAccess& access) {
 
 using Doors = std::map<std::string, Door, std::less<>>;
 
+/// What one scout fetches with, and where to.
+struct Fetching {
+  Doors doors;
+  std::map<std::size_t, core::FileHint> hints;  ///< by the file
+  const resources::ContentStore& store;
+  std::shared_ptr<resources::Arrival> arrival;
+};
+
+/// The hinted file, if it is here. The provider has just told this user's request that the
+/// hint is right.
+std::optional<resources::StoredFile> take_hinted(const core::FileHint& hint,
+                                                 const providers::ResourceHead& head,
+                                                 const Fetching& fetching) {
+  const auto size = fetching.store.size(hint.sha256);
+  if (!size.ok() || head.size_bytes.value_or(*size) != *size ||
+      !fetching.arrival->take_stored(hint.file, hint.sha256)) {
+    return std::nullopt;
+  }
+  return resources::StoredFile{hint.sha256, *size};
+}
+
 /// Of a file of the session, into the arrival.
-Result<resources::StoredFile> fetch(const core::Resource& resource, std::size_t place,
-                                    const Doors& doors, resources::Arrival& arrival,
-                                    const std::stop_token& stop) {
-  const auto door = doors.find(resource.type);
-  if (door == doors.end()) {
+Result<core::FetchedFile> fetch(const core::Resource& resource, std::size_t place,
+                                const Fetching& fetching, const std::stop_token& stop) {
+  const auto door = fetching.doors.find(resource.type);
+  if (door == fetching.doors.end()) {
     return Error{ErrorCode::kInternal, "the master gave no access to " + resource.type};
   }
   auto fields = read_fields(resource.id);
   if (!fields.ok()) return fields.error();
+  resources::Arrival& arrival = *fetching.arrival;
+  const auto hint = fetching.hints.find(place);
+  std::string version;
+  std::optional<resources::StoredFile> taken;
   providers::FetchRequest request;
   request.fields = std::move(*fields);
   request.credentials = door->second.credentials;
   std::tie(request.offset, request.expected_version) = arrival.resume(place);
-  request.on_head = [&](const providers::ResourceHead& head) {
-    return arrival.set_version(place, head.version);
+  request.on_head = [&](const providers::ResourceHead& head) -> Result<void> {
+    if (auto set = arrival.set_version(place, head.version); !set.ok()) return set;
+    if (!head.exact || !core::is_version(head.version)) return {};
+    version = head.version;
+    if (hint == fetching.hints.end() || hint->second.version != version) return {};
+    taken = take_hinted(hint->second, head, fetching);
+    if (taken) return Error{ErrorCode::kCancelled, "it is here already"};
+    return {};
   };
   const auto take = [&](std::span<const std::uint8_t> piece) {
     return arrival.append(place, {reinterpret_cast<const char*>(piece.data()), piece.size()});
   };
   auto fetched = door->second.provider->fetch(request, take, stop);
+  if (taken) return core::FetchedFile{std::move(taken->sha256), taken->size_bytes, version};
   if (!fetched.ok()) return fetched.error();
   auto stored = arrival.finish(place);
   if (!stored.ok() && stored.error().code == ErrorCode::kInvalidArgument) {
@@ -79,7 +110,8 @@ Result<resources::StoredFile> fetch(const core::Resource& resource, std::size_t 
                  "it has changed at " + resource.type + " since this session first had it, and " +
                      "no worker has those bytes any more; create a new session"};
   }
-  return stored;
+  if (!stored.ok()) return stored.error();
+  return core::FetchedFile{std::move(stored->sha256), stored->size_bytes, version};
 }
 
 /// The first error of several threads.
@@ -101,13 +133,13 @@ class FirstError {
 };
 
 /// Fetches what the store lacks, a few at a time, and fills in what is in it.
-Result<void> fetch_lacking(core::SessionSpec& spec, const Doors& doors,
-                           const resources::ContentStore& store, resources::Arrival& arrival,
+Result<void> fetch_lacking(core::SessionSpec& spec, const Fetching& fetching,
                            const std::stop_token& stop) {
+  resources::Arrival& arrival = *fetching.arrival;
   std::vector<std::size_t> wanted;
   for (std::size_t place = 0; place < spec.resources.size(); ++place) {
     core::Resource& resource = spec.resources[place];
-    if (resource.known() && store.has(resource.sha256)) continue;
+    if (resource.known() && fetching.store.has(resource.sha256)) continue;
     if (const auto stored = arrival.stored(place)) {
       resource.sha256 = stored->sha256;
       resource.size_bytes = stored->size_bytes;
@@ -125,15 +157,16 @@ Result<void> fetch_lacking(core::SessionSpec& spec, const Doors& doors,
   const auto work = [&] {
     for (std::size_t i = next++; i < wanted.size() && !first.token().stop_requested(); i = next++) {
       core::Resource& resource = spec.resources[wanted[i]];
-      auto stored = fetch(resource, wanted[i], doors, arrival, first.token());
-      if (!stored.ok()) {
-        Error error = stored.error();
+      auto fetched = fetch(resource, wanted[i], fetching, first.token());
+      if (!fetched.ok()) {
+        Error error = fetched.error();
         error.message = "cannot fetch \"" + resource.dst + "\": " + error.message;
         first.set(std::move(error));
         return;
       }
-      resource.sha256 = std::move(stored->sha256);
-      resource.size_bytes = stored->size_bytes;
+      resource.sha256 = std::move(fetched->sha256);
+      resource.size_bytes = fetched->size_bytes;
+      resource.version = std::move(fetched->version);
     }
   };
   {
@@ -168,23 +201,24 @@ Result<resources::ContentWriter> fetch_into(const resources::ContentStore& store
 
 Result<std::shared_ptr<const core::SessionSpec>> ProvidedFiles::complete(
     const core::RunTask& scout, const std::stop_token& stop) {
-  Doors doors;
+  Fetching fetching{{}, {}, store_, nullptr};
   for (const core::ProviderAccess& access : scout.access) {
     auto door = open_door(access);
     if (!door.ok()) return door.error();
-    doors.emplace(access.provider, std::move(*door));
+    fetching.doors.emplace(access.provider, std::move(*door));
   }
-  auto arrival = receiving_.begin(scout.session_id, *scout.session);
+  for (const core::FileHint& hint : scout.hints) fetching.hints.emplace(hint.file, hint);
+  fetching.arrival = receiving_.begin(scout.session_id, *scout.session);
   auto spec = std::make_shared<core::SessionSpec>(*scout.session);
-  auto fetched = fetch_lacking(*spec, doors, store_, *arrival, stop);
+  auto fetched = fetch_lacking(*spec, fetching, stop);
   if (!fetched.ok()) {
     const bool wrong = fetched.error().code == ErrorCode::kConflict;
-    receiving_.give_up(scout.session_id, arrival, wrong);
+    receiving_.give_up(scout.session_id, fetching.arrival, wrong);
     return fetched.error();
   }
   core::FetchedFiles told{scout.session_id, {}};
   for (const core::Resource& resource : spec->resources) {
-    told.files.push_back({resource.sha256, resource.size_bytes});
+    told.files.push_back({resource.sha256, resource.size_bytes, resource.version});
   }
   tell_(std::move(told));
   return std::shared_ptr<const core::SessionSpec>(std::move(spec));

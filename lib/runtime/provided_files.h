@@ -3,7 +3,10 @@
 // Others are sent what it has so far meanwhile (receiving.h).
 //
 // What is known already is not fetched again if the store has it; if it has not, the
-// provider must still have those very bytes. Files are fetched a few at a time.
+// provider must still have those very bytes. Where the master hints at what a file was in
+// another session, the provider is asked all the same, with the credentials of this one: only
+// when it answers with that very version, and so that this user may read it, the file is taken
+// from the store, and the transfer ended at its head. Files are fetched a few at a time.
 //
 // Thread safety: any thread. Errors: those of the provider
 // (providers/provider.h) and of the store; kConflict, the provider has other bytes than

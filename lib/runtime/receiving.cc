@@ -48,7 +48,8 @@ std::shared_ptr<Arrival> Receiving::make_arrival(SessionId id, const core::Sessi
     return resources_.add(id,
                           [&](const resources::ContentStore&) { return writer.finish(expected); });
   };
-  return std::make_shared<Arrival>(resources_.store(), names_of(spec), keep);
+  const auto hold = [this, id](const std::string& sha256) { return resources_.hold(id, sha256); };
+  return std::make_shared<Arrival>(resources_.store(), names_of(spec), keep, hold);
 }
 
 void Receiving::receive(const core::ReceiveFiles& files, const std::string& master_endpoint) {
@@ -68,6 +69,11 @@ void Receiving::receive(const core::ReceiveFiles& files, const std::string& mast
     const bool over_now = session.arrival && session.running == 0 && !session.arrival->complete();
     const bool renew = over_now && !session.arrival->go_on() && all_known(*files.session);
     if (!session.arrival || renew) session.arrival = make_arrival(id, *files.session);
+    if (files.hints) {
+      for (const core::FileHint& hint : *files.hints) {
+        session.arrival->set_hint(hint.file, hint.sha256);
+      }
+    }
     complete = session.arrival->complete();
     session.parents = std::move(parents);
     for (std::size_t stripe = 0; stripe < core::kStripes; ++stripe) {

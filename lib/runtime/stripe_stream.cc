@@ -10,9 +10,10 @@ namespace {
 
 using resources::StripeNews;
 
-enum : std::uint8_t { kNothing, kBlock, kSize, kMissing, kVersion, kEnd };
+enum : std::uint8_t { kNothing, kBlock, kSize, kMissing, kVersion, kEnd, kName };
 
 constexpr std::chrono::milliseconds kHeartbeat(500);
+constexpr std::size_t kNameBytes = 64;
 
 void put_number(std::span<char> frame, std::size_t at, std::uint64_t number) {
   for (std::size_t i = 0; i < 4; ++i) frame[at + i] = static_cast<char>(number >> (8 * i) & 0xff);
@@ -30,6 +31,8 @@ std::uint8_t kind_of(StripeNews::Kind kind) {
       return kVersion;
     case StripeNews::Kind::kEnd:
       return kEnd;
+    case StripeNews::Kind::kName:
+      return kName;
     default:
       return kNothing;
   }
@@ -38,6 +41,7 @@ std::uint8_t kind_of(StripeNews::Kind kind) {
 /// Behind the header of such a frame; 0: nothing does.
 std::size_t most_that_follows(std::uint8_t kind) {
   if (kind == kBlock) return resources::kBlockBytes;
+  if (kind == kName) return kNameBytes;
   return kind == kVersion ? resources::kMaxVersion : 0;
 }
 
@@ -82,7 +86,7 @@ Result<void> StripeReader::take(std::span<const std::uint8_t> piece) {
     piece = piece.subspan(count);
     if (frame_.size() == kHeaderBytes) {
       if (ended_) return not_a_stripe("it goes on after its end");
-      if (frame_[0] > kEnd) return not_a_stripe("a frame of a kind that is not known");
+      if (frame_[0] > kName) return not_a_stripe("a frame of a kind that is not known");
       const std::size_t most = most_that_follows(frame_[0]);
       if (most != 0 && (number_at(12) == 0 || number_at(12) > most)) {
         return not_a_stripe("a frame of a size that there is not");
@@ -105,6 +109,8 @@ Result<void> StripeReader::take_frame() {
       return into_.put(file, number_at(8), bytes);
     case kVersion:
       return into_.set_version(file, bytes);
+    case kName:
+      return into_.set_name(file, bytes);
     case kSize:
       return into_.set_size(file, number_at(8) | std::uint64_t{number_at(12)} << 32);
     case kMissing:

@@ -1,12 +1,13 @@
 // A stripe of a session's files under way from one worker to another (resources/arrival.h):
 // the body of GET /spread/<session id>, a row of frames.
 //
-//     0   u8    kind: 0 nothing (still here), 1 block, 2 size, 3 missing, 4 version, 5 end
+//     0   u8    kind: 0 nothing (still here), 1 block, 2 size, 3 missing, 4 version, 5 end,
+//               6 name
 //     1   u8 3  0
 //     4   u32   file: its place among the session's resources
 //     8   u32   block: which; size: the lower half of it
-//     12  u32   block, version: how many bytes follow, at most 64 KiB or 1 KiB; size: the
-//               upper half of it
+//     12  u32   block, version, name: how many bytes follow, at most 64 KiB, 1 KiB or 64;
+//               size: the upper half of it
 //
 // Numbers are little-endian. A frame comes at least every half second; a body that ends
 // without `end` has been torn, and what came before it counts.

@@ -297,6 +297,7 @@ void MasterEncoder::encode_run(const core::RunTask& run, std::string& out) {
   if (run.scout) {
     json.member("scout", true).key("access");
     write_access(json, run.access);
+    write_hints(json, run.hints);
   }
   describe(json, run.session_id, run.session);
   if (executions_.find(run.execution_id) == nullptr) {
@@ -312,6 +313,7 @@ void MasterEncoder::encode_receive(const core::ReceiveFiles& files, std::string&
   JsonWriter json(out);
   json.begin_object().member("session", number(files.session_id)).key("parents");
   write_parents(json, files.parents);
+  if (files.hints) write_hints(json, *files.hints);
   describe(json, files.session_id, files.session);
   json.end_object();
 }
@@ -434,6 +436,9 @@ Result<core::ReceiveFiles> MasterDecoder::decode_receive(const Json& params) {
   files.session_id = SessionId{in.uint("session")};
   std::optional<Error> error = in.error();
   files.parents = read_parents(in, error);
+  if (auto hints = read_hints(in, error); !hints.empty()) {
+    files.hints = std::make_shared<const std::vector<core::FileHint>>(std::move(hints));
+  }
   files.session = described(in, files.session_id, error);
   if (error) return *error;
   if (files.session == nullptr) {
@@ -457,7 +462,10 @@ Result<core::RunTask> MasterDecoder::decode_run(const Json& params) {
   run.drop = in.task_ids("drop");
   run.scout = in.flag("scout");
   std::optional<Error> error = in.error();
-  if (run.scout) run.access = read_access(in, error);
+  if (run.scout) {
+    run.access = read_access(in, error);
+    run.hints = read_hints(in, error);
+  }
   if (error) return *error;
 
   run.session = described(in, run.session_id, error);

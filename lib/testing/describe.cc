@@ -189,6 +189,7 @@ void put(Text& text, const ResourcesKnown& r) {
   text << "ResourcesKnown" << r.session << "from" << r.worker;
   for (const Resource& resource : r.resources) {
     text << resource.dst << resource.sha256 << resource.size_bytes;
+    if (!resource.version.empty()) text.quoted(resource.version);
   }
 }
 

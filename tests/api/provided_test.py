@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import os
+import socket
 import sys
 import threading
 import unittest
@@ -18,14 +19,18 @@ KEY = "a private key of the tests, 32 bytes or more"
 USERS = {"anna": "anna's password", "bert": "bert's password"}
 OTHER_OBJ = SQUARE_OBJ.replace(b"1 1 0", b"2 1 0")
 SMALL = {"width": 64, "height": 64}
+PIECE = 64 << 10
 
 
 class Site:
-    """A web server whose files are `files`; it counts what is asked for."""
+    """A web server whose files are `files`; it counts what is asked for, and the bytes that
+    it could send. A file in `weak` has a weak ETag."""
 
     def __init__(self):
         self.files = {}
         self.asked = []
+        self.sent = 0
+        self.weak = set()
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -35,9 +40,17 @@ class Site:
                 self.send_response(200 if content is not None else 404)
                 content = content or b""
                 self.send_header("Content-Length", str(len(content)))
-                self.send_header("ETag", '"' + hashlib.sha256(content).hexdigest() + '"')
+                weak = "W/" if self.path in site.weak else ""
+                self.send_header("ETag", f'{weak}"{hashlib.sha256(content).hexdigest()}"')
                 self.end_headers()
-                self.wfile.write(content)
+                # What nobody reads shall not be taken by the kernel instead.
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, PIECE)
+                try:
+                    for at in range(0, len(content), PIECE):
+                        self.wfile.write(content[at:at + PIECE])
+                        site.sent += len(content[at:at + PIECE])
+                except ConnectionError:
+                    pass  # who asked has read enough
 
             def log_message(self, *_):
                 pass
@@ -119,6 +132,35 @@ class ProvidedTest(SystemTest):
         self.master.wait()
         self.start(earlier=self.master)
         self.assertEqual(self.picture(session), wanted)
+
+    def test_what_another_session_has_is_not_fetched_again(self):
+        self.start(workers=1)
+        large = SQUARE_OBJ + b"# nothing else is here\n" * 400_000
+        self.site.files["/square.obj"] = large
+
+        def sent_for_a_session():
+            before, asked = self.site.sent, len(self.site.asked)
+            pictures.add(self.picture(self.session(self.web())))
+            self.assertEqual(len(self.site.asked), asked + 1)
+            return self.site.sent - before
+
+        pictures = set()
+        self.assertEqual(sent_for_a_session(), len(large))
+        self.assertLess(sent_for_a_session(), len(large) // 4)
+        # A master that begins again knows it as well.
+        self.master.process.kill()
+        self.master.wait()
+        self.start(earlier=self.master, workers=1)
+        self.assertLess(sent_for_a_session(), len(large) // 4)
+        self.assertEqual(len(pictures), 1)
+        # Other bytes are fetched, and so is what may be others.
+        other = self.site.files["/square.obj"] = large.replace(SQUARE_OBJ, OTHER_OBJ)
+        self.assertEqual(sent_for_a_session(), len(other))
+        self.assertEqual(len(pictures), 2)
+        self.site.weak.add("/square.obj")
+        self.assertEqual(sent_for_a_session(), len(other))
+        self.assertEqual(sent_for_a_session(), len(other))
+        self.assertEqual(len(pictures), 2)
 
     def test_when_nobody_has_it_any_more(self):
         self.start(workers=1)

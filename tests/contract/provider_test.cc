@@ -166,6 +166,7 @@ TEST_CASE("a resource is fetched, whole and from any offset, with its head first
       REQUIRE(heads.size() == 1);
       CHECK(heads[0].size_bytes == bytes.size());
       CHECK(heads[0].version == fetched->version);
+      CHECK(heads[0].exact == (description.name != "file"));
     }
   });
 }

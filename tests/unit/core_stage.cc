@@ -355,7 +355,8 @@ void Stage::fail(const Words& words) {
 void Stage::fetched(const Words& words) {
   FetchedFiles fetched{words.session(2), {}};
   for (const char digit : words.word(3)) {
-    fetched.files.push_back({std::string(64, digit), words.number_or("bytes", 100)});
+    fetched.files.push_back(
+        {std::string(64, digit), words.number_or("bytes", 100), words.named_or("version", "")});
   }
   step(WorkerFetched{words.worker(1), std::move(fetched)});
 }

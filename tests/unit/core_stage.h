@@ -21,7 +21,7 @@
 //                                    the mean of all its tiles
 //     fail w1 t4 "why" missing=t1,t2 full
 //     fail w1 t4 "why" not-found
-//     fetched w1 s1 bc bytes=100     the digits of each file's SHA-256 are all b, all c
+//     fetched w1 s1 bc bytes=100 version=7   the digits of each file's SHA-256 are all b, all c
 //     finish-all took=2s looks=0.5   every task that runs, in the order of workers
 //     work                           plan and finish-all until nothing is placed
 //     stored e1 [t3]                 lost e1 "why" [t3]

@@ -75,7 +75,9 @@ std::vector<core::Record> samples() {
   records.push_back(core::TokenKept{"", "googledrive", ""});
   records.push_back(core::ResourcesKnown{
       SessionId{3},
-      {{"http", R"({"url":"https://example.com/hall.obj"})", "hall.obj", std::string(64, 'c'), 99}},
+      {{"http", R"({"url":"https://example.com/hall.obj"})", "hall.obj", std::string(64, 'c'), 99},
+       {"http", R"({"url":"https://example.com/yard.obj"})", "yard.obj", std::string(64, 'd'), 98,
+        "\"a \\ version\""}},
       {}});
   return records;
 }
@@ -143,6 +145,33 @@ TEST_CASE("records of version 1 know nothing of cold starts") {
   REQUIRE(old.ok());
   CHECK(std::get<core::ExecutionEnded>(*old).cold_starts == 0);
   CHECK(std::get<core::ExecutionEnded>(*old).retries == 2);
+}
+
+TEST_CASE("a version is read as it was written, or is none") {
+  const std::string text = encoded(samples().back());
+  const auto read = decode(text);
+  REQUIRE(read.ok());
+  const auto& resources = std::get<core::ResourcesKnown>(*read).resources;
+  REQUIRE(resources.size() == 2);
+  CHECK(resources[0].version.empty());
+  CHECK(resources[1].version == "\"a \\ version\"");
+  const std::string written = R"("\"a \\ version\"")";
+  const auto at = text.find(written);
+  REQUIRE(at != std::string::npos);
+  const auto with = [&](const std::string& version) {
+    return reason(std::string(text).replace(at, written.size(), version));
+  };
+  const std::string none = "resources: a version is not printable ASCII of 1 to 256 bytes";
+  CHECK(with("\"\"") == none);
+  CHECK(with("\"é\"") == none);
+  CHECK(with('"' + std::string(core::kMaxVersion + 1, 'v') + '"') == none);
+  CHECK(with("7") == "resources: a text is expected");
+  // What no scout tells is not written.
+  core::ResourcesKnown known{SessionId{1}, resources, {}};
+  known.resources[1].version = "\xff";
+  const auto again = decode(encoded(known));
+  REQUIRE(again.ok());
+  CHECK(std::get<core::ResourcesKnown>(*again).resources[1].version.empty());
 }
 
 TEST_CASE("what is not UTF-8 is written as something that can be read") {

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
 #include <string>
 
 #include "net/http_server.h"
@@ -32,8 +33,15 @@ struct Fixture {
       const int left = std::stoi(std::string(r.capture("n")));
       return redirect_to(left > 1 ? "/hops/" + std::to_string(left - 1) : "/text");
     });
+    server.route("GET", "/moved", [](HttpRequest&) { return redirect_to("/etag?is=%22v%22"); });
     server.route("GET", "/to", [](HttpRequest& r) {
       return redirect_to(std::string(r.query("url").value_or("")));
+    });
+    server.route("GET", "/etag", [](HttpRequest& r) {
+      HttpResponse response;
+      response.headers.emplace_back("ETag", std::string(r.query("is").value_or("")));
+      response.body = "text";
+      return response;
     });
     server.route("GET", "/status/:n", [](HttpRequest& r) {
       HttpResponse response;
@@ -104,6 +112,28 @@ TEST_CASE("redirects are followed, some of them, and not to everywhere") {
   CHECK(f.get("/to?url=file:///etc/passwd").failed_with(ErrorCode::kForbidden, "redirect"));
   CHECK(f.get("/to?url=ftp://127.0.0.1/a").failed_with(ErrorCode::kForbidden, "redirect"));
   CHECK(f.get("/to?url=http://anna:pw@127.0.0.1/a").failed_with(ErrorCode::kForbidden, "password"));
+}
+
+TEST_CASE("a strong ETag is exact, unless a redirect led there") {
+  Fixture f;
+  const auto is_exact = [&f](const std::string& path) {
+    std::optional<bool> exact;
+    FetchRequest request;
+    request.fields = {{"url", f.base + path}};
+    request.on_head = [&exact](const ResourceHead& head) -> Result<void> {
+      exact = head.exact;
+      return {};
+    };
+    CHECK(fetch(*f.provider, request).ok);
+    return exact.value();
+  };
+  CHECK(is_exact("/etag?is=%22v%22"));
+  CHECK_FALSE(is_exact("/moved"));
+  for (const char* tag : {"W%2F%22v%22", "v", "%22", "%22%22"}) {
+    CHECK_FALSE(is_exact("/etag?is=" + std::string(tag)));
+  }
+  CHECK_FALSE(is_exact("/torn/date"));
+  CHECK_FALSE(is_exact("/text"));
 }
 
 TEST_CASE("what a server answers is explained") {

@@ -161,6 +161,25 @@ TEST_CASE_FIXTURE(Fixture, "a release removes what no other session needs") {
   CHECK(leaves_nothing());
 }
 
+TEST_CASE_FIXTURE(Fixture, "what is there can be held for another session, undamaged") {
+  const std::string text(100'000, 'a');
+  const std::string name = origin.add(text);
+  REQUIRE(cache->acquire(SessionId{1}, std::vector<SessionFile>{{"a", name}}, {}).ok());
+  const auto held = cache->hold(SessionId{2}, name);
+  REQUIRE(held.ok());
+  CHECK((held->sha256 == name && held->size_bytes == text.size()));
+  cache->release(SessionId{1});
+  CHECK(cache->store().has(name));
+  cache->release(SessionId{2});
+  CHECK_FALSE(cache->store().has(name));
+  CHECK(cache->hold(SessionId{3}, name).error().code == ErrorCode::kNotFound);
+
+  REQUIRE(cache->acquire(SessionId{1}, std::vector<SessionFile>{{"a", name}}, {}).ok());
+  fs::permissions(cache->store().path(name), fs::perms::owner_write, fs::perm_options::add);
+  std::ofstream(cache->store().path(name)) << std::string(text.size(), 'b');
+  CHECK(cache->hold(SessionId{3}, name).error().code == ErrorCode::kNotFound);
+}
+
 TEST_CASE_FIXTURE(Fixture, "who holds a session's files keeps them through its release") {
   const std::string a = origin.add("a");
   auto files = cache->acquire(kFirst, std::vector<SessionFile>{{"a", a}}, {}).value();

@@ -12,9 +12,9 @@
 #include <thread>
 #include <vector>
 
+#include "../support/temporary_directory.h"
 #include "base/crypto.h"
 #include "runtime/stripe_stream.h"
-#include "../support/temporary_directory.h"
 
 namespace francine::resources {
 namespace {
@@ -37,7 +37,12 @@ struct Place {
   std::shared_ptr<Arrival> expect(std::vector<std::string> names) const {
     return std::make_shared<Arrival>(
         *store, std::move(names),
-        [](ContentWriter& writer, const std::string& name) { return writer.finish(name); });
+        [](ContentWriter& writer, const std::string& name) { return writer.finish(name); },
+        [this](const std::string& name) -> Result<StoredFile> {
+          auto size = store->size(name);
+          if (!size.ok()) return size.error();
+          return StoredFile{name, *size};
+        });
   }
 };
 
@@ -173,6 +178,86 @@ TEST_CASE("a torn stripe goes on where it was, also from somebody else") {
   auto sending = Arrival::Sending::make(here.expect(files.names), 0, into->have(0));
   std::vector<char> buffer(kBlockBytes);
   CHECK(sending->next(buffer, kNow)->kind == StripeNews::Kind::kEnd);
+}
+
+TEST_CASE("of a file that may be one of the store its name is told, and the rest where it is not") {
+  const Place here;
+  const Place there;
+  const Files files;
+  for (const std::string& bytes : files.bytes) {
+    for (const Place* place : {&here, &there}) {
+      auto writer = place->store->begin();
+      REQUIRE(writer->write(bytes).ok());
+      REQUIRE(writer->finish().ok());
+    }
+  }
+  const auto into = there.expect(files.unknown());
+  const std::size_t last = files.names.size() - 1;
+  into->set_hint(last, files.names[last]);
+  into->set_hint(last - 1, files.names[last]);     // wrong
+  into->set_hint(last - 2, std::string(64, 'a'));  // not there
+  CHECK(into->have(0) == std::to_string(last - 1) + "?" + std::to_string(last));
+  // It is heard of the wrong one; then all the rest comes, as blocks.
+  auto sending = Arrival::Sending::make(here.expect(files.names), 0, into->have(0));
+  std::vector<char> buffer(kBlockBytes);
+  std::vector<std::string> told(files.names.size());
+  for (auto news = sending->next(buffer, 0ms); news->kind != StripeNews::Kind::kEnd;
+       news = sending->next(buffer, 0ms)) {
+    const bool name = news->kind == StripeNews::Kind::kName;
+    told[news->file] += name ? std::string(buffer.data(), news->bytes) : "other";
+  }
+  CHECK(told[last] == files.names[last]);
+  CHECK(told[last - 1] == files.names[last - 1]);
+  CHECK(told[last - 2].starts_with("other"));
+  REQUIRE(into->set_name(last, files.names[last]).ok());
+  CHECK(into->set_name(last, files.names[last]).ok());  // by the other stripe
+  CHECK(into->stored(last)->size_bytes == kSizes[last]);
+  const auto wrong = into->set_name(last - 1, files.names[last - 1]);
+  REQUIRE_FALSE(wrong.ok());
+  CHECK(wrong.error().code == ErrorCode::kUnavailable);
+  CHECK(into->have(0) == std::to_string(last) + "-" + std::to_string(last));
+  for (const std::size_t stripe : {0U, 1U}) {
+    CHECK(transfer(here.expect(files.names), *into, stripe));
+  }
+  CHECK(into->complete());
+}
+
+TEST_CASE("both stripes may tell a file's name at once") {
+  const Place place;
+  const std::string bytes = some_bytes(100'000, 4);
+  auto writer = place.store->begin();
+  REQUIRE(writer->write(bytes).ok());
+  const StoredFile stored = writer->finish().value();
+  std::shared_ptr<Arrival> arrival;
+  int held = 0;
+  arrival = std::make_shared<Arrival>(*place.store, std::vector<std::string>{""}, nullptr,
+                                      [&](const std::string& name) -> Result<StoredFile> {
+                                        // While the first one is at it, the second comes.
+                                        if (++held == 1) CHECK(arrival->set_name(0, name).ok());
+                                        return stored;
+                                      });
+  arrival->set_hint(0, stored.sha256);
+  CHECK(arrival->set_name(0, stored.sha256).ok());
+  CHECK(held == 2);
+  CHECK((arrival->complete() && arrival->bytes() == bytes.size()));
+}
+
+TEST_CASE("a stored file is not taken for one of which something has come") {
+  const Place place;
+  const std::string bytes = some_bytes(100'000, 3);
+  auto writer = place.store->begin();
+  REQUIRE(writer->write(bytes).ok());
+  const std::string name = writer->finish()->sha256;
+  const auto arrival = place.expect({"", "", ""});
+  CHECK_FALSE(arrival->take_stored(0, std::string(64, 'a')));
+  CHECK(arrival->take_stored(0, name));
+  CHECK(arrival->take_stored(0, name));
+  CHECK(arrival->bytes() == bytes.size());
+  REQUIRE(arrival->append(1, "something").ok());
+  CHECK_FALSE(arrival->take_stored(1, name));
+  arrival->set_missing(2);
+  CHECK_FALSE(arrival->take_stored(2, name));
+  CHECK_FALSE(arrival->complete());
 }
 
 TEST_CASE("other bytes than those expected are not kept, and others hear of it") {

@@ -247,17 +247,16 @@ TEST_CASE("a scout is told what opens the doors, and tells what it fetched") {
   run.session = session;
   run.scout = true;
   run.access = {{"http", R"({"maxBytes":1})", "key", "secret"}};
+  run.hints = {{0, "\"v1\"", std::string(64, 'd')}};
   const auto back = std::get<core::RunTask>(wire.to_worker(run));
   CHECK(back.scout);
-  REQUIRE(back.access.size() == 1);
-  CHECK(back.access[0].provider == "http");
+  REQUIRE((back.access.size() == 1 && back.access[0].provider == "http"));
   CHECK(back.access[0].options == R"({"maxBytes":1})");
-  CHECK(back.access[0].key == "key");
-  CHECK(back.access[0].secret == "secret");
+  CHECK((back.access[0].key == "key" && back.access[0].secret == "secret"));
+  CHECK(back.hints == run.hints);
   REQUIRE(back.session->resources.size() == 2);
-  CHECK(back.session->resources[0].type == "http");
+  CHECK((back.session->resources[0].type == "http" && !back.session->resources[0].known()));
   CHECK(back.session->resources[0].id == R"({"url":"http://h/a"})");
-  CHECK(!back.session->resources[0].known());
   CHECK(back.session->resources[1].type == core::kUploadType);
 
   // What becomes known is described anew, and those who do not scout are given no keys.
@@ -269,9 +268,13 @@ TEST_CASE("a scout is told what opens the doors, and tells what it fetched") {
   CHECK(later.session->resources[0].sha256 == std::string(64, 'c'));
   CHECK((later.access.empty() && !later.scout));
 
-  const core::FetchedFiles fetched{SessionId{3}, {{std::string(64, 'c'), 1U << 31U}}};
+  const core::FetchedFiles fetched{
+      SessionId{3}, {{std::string(64, 'c'), 1U << 31U, "\"v2\""}, {std::string(64, 'd'), 7, ""}}};
   const auto fetched_back = std::get<core::FetchedFiles>(wire.to_master(fetched));
   CHECK((fetched_back.session == fetched.session && fetched_back.files == fetched.files));
+  const core::ReceiveFiles receive{
+      SessionId{3}, session, {}, std::make_shared<const std::vector<core::FileHint>>(run.hints)};
+  CHECK(*std::get<core::ReceiveFiles>(wire.to_worker(receive)).hints == run.hints);
 }
 
 TEST_CASE("descriptions are sent once, and again when they may be forgotten") {

@@ -139,6 +139,38 @@ TEST_CASE("files come from the first parent that is there, and are sent on") {
   }
 }
 
+TEST_CASE("what is hinted at and here is not sent, and kept for the session") {
+  Farm farm;
+  farm.parents.add("ann", {farm.whole()});
+  farm.receiving->receive(farm.told({"ann"}), "master");
+  CHECK(farm.received.take() == kSession);
+
+  constexpr SessionId kOther{8};
+  auto scouted = std::make_shared<resources::Arrival>(
+      *farm.store, std::vector<std::string>(farm.names.size()), nullptr,
+      [&farm](const std::string& name) {
+        return Result<resources::StoredFile>({name, farm.store->size(name).value()});
+      });
+  for (std::size_t i = 0; i < farm.names.size(); ++i) {
+    REQUIRE(scouted->take_stored(i, farm.names[i]));
+  }
+  farm.parents.add("bob", {scouted, 1000});  // names, and no more than that
+  auto told = farm.told({"bob"}, false);
+  told.session_id = kOther;
+  std::vector<core::FileHint> hints;
+  for (std::uint32_t i = 0; i < farm.names.size(); ++i) hints.push_back({i, "v", farm.names[i]});
+  told.hints = std::make_shared<const std::vector<core::FileHint>>(std::move(hints));
+  farm.receiving->receive(told, "master");
+  CHECK(farm.received.take() == kOther);
+  farm.receiving->release(kSession);
+  farm.cache->release(kSession);
+  CHECK(farm.has_all());
+  CHECK(farm.receiving->find(kOther, 0ms)->complete());
+  farm.receiving->release(kOther);
+  farm.cache->release(kOther);
+  CHECK_FALSE(farm.has_all());
+}
+
 TEST_CASE("who has a session's files already says so, and asks nobody") {
   Farm farm;
   farm.parents.add("ann", {farm.whole()});
