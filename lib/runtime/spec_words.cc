@@ -94,4 +94,30 @@ std::shared_ptr<const core::ExecutionSpec> read_execution(const Json& object,
   return spec;
 }
 
+void write_inputs(JsonWriter& json, const std::vector<core::TaskInput>& inputs) {
+  json.key("inputs").begin_array();
+  for (const core::TaskInput& input : inputs) {
+    json.begin_array().value(static_cast<std::uint64_t>(input.partial));
+    json.value(input.shares.begin).value(input.shares.end);
+    if (!input.endpoint.empty()) json.value(input.endpoint);
+    json.end_array();
+  }
+  json.end_array();
+}
+
+std::vector<core::TaskInput> read_inputs(ParamsReader& in) {
+  std::vector<core::TaskInput> inputs;
+  const auto values = in.list("inputs", kMaxParallel);
+  inputs.reserve(values.size());
+  for (const Json& value : values) {
+    const auto parts = in.list("inputs", &value, 4, 3);
+    if (parts.empty()) break;
+    core::TaskInput& input = inputs.emplace_back();
+    input.partial = TaskId{in.uint("inputs", &parts[0])};
+    input.shares = in.shares("inputs", &parts[1]);
+    if (parts.size() == 4) input.endpoint = in.text("inputs", &parts[3], kMaxText);
+  }
+  return inputs;
+}
+
 }  // namespace francine::runtime

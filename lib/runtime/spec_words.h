@@ -1,5 +1,5 @@
 // Descriptions of sessions and executions as JSON, for worker_protocol.cc: they come
-// with the first task that needs them.
+// with the first task that needs them. And what a task merges.
 //
 // Thread safety: functions of their arguments.
 
@@ -11,11 +11,13 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include <francine/result.h>
 
 #include "core/task.h"
 #include "net/json_writer.h"
+#include "runtime/params_reader.h"
 
 namespace francine::runtime {
 
@@ -32,6 +34,11 @@ std::shared_ptr<const core::SessionSpec> read_session(const rapidjson::Value& ob
                                                       std::optional<Error>& error);
 std::shared_ptr<const core::ExecutionSpec> read_execution(const rapidjson::Value& object,
                                                           std::optional<Error>& error);
+
+/// The member `inputs`.
+void write_inputs(net::JsonWriter& json, const std::vector<core::TaskInput>& inputs);
+/// What is wrong is the reader's error.
+std::vector<core::TaskInput> read_inputs(ParamsReader& in);
 
 }  // namespace francine::runtime
 

@@ -9,9 +9,9 @@
 #include "base/crypto.h"
 #include "net/json_rpc.h"
 #include "net/json_writer.h"
-#include "net/log_json.h"
 #include "runtime/fetch_words.h"
 #include "runtime/join_words.h"
+#include "runtime/log_words.h"
 #include "runtime/means_words.h"
 #include "runtime/params_reader.h"
 #include "runtime/spec_words.h"
@@ -28,11 +28,6 @@ constexpr int kJoinRefused = -32010;
 
 constexpr std::size_t kMaxName = 256;
 constexpr std::size_t kMaxText = 64 << 10;
-constexpr std::size_t kMaxInputs = kMaxParallel;
-constexpr std::size_t kMaxLogs = 4096;
-constexpr std::size_t kMinLogParts = 3;  ///< level, text and time; or all
-constexpr std::size_t kMaxLogParts = 6;
-constexpr std::uint64_t kMaxTime = std::uint64_t{1} << 62;
 
 constexpr std::array<std::string_view, 10> kCodes{
     "invalidArgument", "unauthenticated",   "forbidden",   "notFound",  "conflict",
@@ -54,17 +49,6 @@ template <typename Id>
 void write_ids(JsonWriter& json, std::span<const Id> ids) {
   json.begin_array();
   for (const Id id : ids) json.value(number(id));
-  json.end_array();
-}
-
-void write_inputs(JsonWriter& json, const std::vector<core::TaskInput>& inputs) {
-  json.key("inputs").begin_array();
-  for (const core::TaskInput& input : inputs) {
-    json.begin_array().value(number(input.partial));
-    json.value(input.shares.begin).value(input.shares.end);
-    if (!input.endpoint.empty()) json.value(input.endpoint);
-    json.end_array();
-  }
   json.end_array();
 }
 
@@ -99,16 +83,9 @@ void write(const Pong& pong, std::string& out) {
   JsonWriter json(out);
   json.begin_object().key("cachedSessions");
   write_ids<SessionId>(json, pong.cached_sessions);
-  json.key("logs").begin_array();
-  for (const LogRecord& record : pong.logs) {
-    json.begin_array().value(net::level_name(record.level)).value(record.text);
-    json.value(record.time_us);
-    if (record.execution_id != ExecutionId{}) {
-      json.value(number(record.execution_id)).value(number(record.task)).value(record.session);
-    }
-    json.end_array();
-  }
-  json.end_array().member("droppedLogs", pong.dropped_logs).end_object();
+  json.key("logs");
+  write_logs(json, pong.logs);
+  json.member("droppedLogs", pong.dropped_logs).end_object();
 }
 
 void write(const core::TaskFinished& finished, std::string& out) {
@@ -146,21 +123,6 @@ void write(const core::FetchedFiles& fetched, std::string& out) {
 
 // --- Reading ------------------------------------------------------------------
 
-std::vector<core::TaskInput> read_inputs(ParamsReader& in) {
-  std::vector<core::TaskInput> inputs;
-  const auto values = in.list("inputs", kMaxInputs);
-  inputs.reserve(values.size());
-  for (const Json& value : values) {
-    const auto parts = in.list("inputs", &value, 4, 3);
-    if (parts.empty()) break;
-    core::TaskInput& input = inputs.emplace_back();
-    input.partial = TaskId{in.uint("inputs", &parts[0])};
-    input.shares = in.shares("inputs", &parts[1]);
-    if (parts.size() == 4) input.endpoint = in.text("inputs", &parts[3], kMaxText);
-  }
-  return inputs;
-}
-
 Result<WorkerMessage> read_join(const Json& params) {
   ParamsReader in(params);
   Join join;
@@ -184,20 +146,7 @@ Result<WorkerMessage> read_pong(const Json& params) {
   ParamsReader in(params);
   Pong pong;
   pong.cached_sessions = in.session_ids("cachedSessions");
-  for (const Json& value : in.list("logs", kMaxLogs)) {
-    const auto parts = in.list("logs", &value, kMaxLogParts, kMinLogParts);
-    if (parts.empty()) break;
-    LogRecord& record = pong.logs.emplace_back();
-    const auto level = net::level_from_name(in.text("logs", &parts[0], kMaxName));
-    if (!level) in.fail("logs", "has a level that is not known");
-    record.level = level.value_or(LogLevel::kInfo);
-    record.text = in.text("logs", &parts[1], kMaxText);
-    record.time_us = static_cast<std::int64_t>(in.uint("logs", &parts[2], kMaxTime));
-    if (parts.size() < kMaxLogParts) continue;
-    record.execution_id = ExecutionId{in.uint("logs", &parts[3])};
-    record.task = TaskId{in.uint("logs", &parts[4])};
-    record.session = in.text("logs", &parts[5], kMaxName);
-  }
+  pong.logs = read_logs(in);
   pong.dropped_logs = in.uint("droppedLogs");
   if (in.error()) return *in.error();
   return WorkerMessage(std::move(pong));

@@ -201,8 +201,8 @@ TEST_CASE("of a file that may be one of the store its name is told, and the rest
   auto sending = Arrival::Sending::make(here.expect(files.names), 0, into->have(0));
   std::vector<char> buffer(kBlockBytes);
   std::vector<std::string> told(files.names.size());
-  for (auto news = sending->next(buffer, 0ms); news->kind != StripeNews::Kind::kEnd;
-       news = sending->next(buffer, 0ms)) {
+  for (auto news = sending->next(buffer, kNow); news->kind != StripeNews::Kind::kEnd;
+       news = sending->next(buffer, kNow)) {
     const bool name = news->kind == StripeNews::Kind::kName;
     told[news->file] += name ? std::string(buffer.data(), news->bytes) : "other";
   }

@@ -165,7 +165,7 @@ TEST_CASE("what is hinted at and here is not sent, and kept for the session") {
   farm.receiving->release(kSession);
   farm.cache->release(kSession);
   CHECK(farm.has_all());
-  CHECK(farm.receiving->find(kOther, 0ms)->complete());
+  CHECK(farm.receiving->find(kOther, kNow)->complete());
   farm.receiving->release(kOther);
   farm.cache->release(kOther);
   CHECK_FALSE(farm.has_all());
