@@ -1,3 +1,5 @@
+#include <sys/resource.h>
+
 #include <cstdio>
 #include <exception>
 #include <string>
@@ -6,9 +8,23 @@
 #include "server/journal_tool.h"
 #include "server/roles.h"
 
+namespace {
+
+/// A farm of thousands, or a session of thousands of files, takes more files at a time than
+/// many systems permit unless they are asked.
+void permit_many_files() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == files.rlim_max) return;
+  files.rlim_cur = files.rlim_max;
+  static_cast<void>(::setrlimit(RLIMIT_NOFILE, &files));  // else with what there is
+}
+
+}  // namespace
+
 int main(int argc, char** argv) {
   using namespace francine::server;
   std::vector<std::string> arguments(argv + 1, argv + argc);
+  permit_many_files();
   try {
     const std::string role = arguments.empty() ? std::string() : arguments.front();
     if (role.empty() || role.starts_with("-")) return run_master(arguments);

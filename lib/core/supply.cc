@@ -157,7 +157,9 @@ void Decision::end_scouts(WorkerId id, const std::string& reason) {
 void Decision::miss_files(WorkerId id, const Task& task, ErrorCode code) {
   if (code != ErrorCode::kNotFound && code != ErrorCode::kUnavailable) return;
   const SessionId session = state.executions.at(task.execution).session;
-  if (state.sessions.at(session).spreading.find(id) == nullptr) return;
+  const Spreading::Member* member = state.sessions.at(session).spreading.find(id);
+  // Who is fetching them has not missed them.
+  if (member == nullptr || (member->root && !member->complete)) return;
   record(FilesMissed{session, id});
   feed_orphans(session);
 }

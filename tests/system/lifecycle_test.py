@@ -2,6 +2,7 @@
 """Starts that cannot work, stops that leave nothing, and workers of other origin."""
 
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -87,6 +88,16 @@ class Starts(SystemTest):
 
 
 class Stops(SystemTest):
+    def test_as_many_open_files_as_the_system_permits(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(512, hard), hard))
+        try:
+            server = self.server()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        for pid in [server.pid, *server.worker_pids()]:
+            self.assertEqual(resource.prlimit(pid, resource.RLIMIT_NOFILE), (hard, hard))
+
     def test_signals(self):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(number):
