@@ -12,6 +12,9 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
+
+#include <francine/providers.h>
 
 #include "testing/fake_cloud_server.h"
 
@@ -44,6 +47,17 @@ class S3Server {
   std::map<std::string, std::string> content_types_;
   FakeCloudServer server_;
 };
+
+/// What opens its bucket; objects are below `prefix`.
+inline providers::S3Options s3_options(const S3Server& server, std::string prefix = {}) {
+  return {.endpoint = server.url(),
+          .bucket = S3Server::kBucket,
+          .region = S3Server::kRegion,
+          .access_key = S3Server::kAccessKey,
+          .secret_key = S3Server::kSecretKey,
+          .path_style = true,
+          .prefix = std::move(prefix)};
+}
 
 }  // namespace francine::testing
 

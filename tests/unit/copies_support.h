@@ -20,16 +20,6 @@ namespace francine::testing {
 inline constexpr auto kPatience = std::chrono::seconds(60);
 inline constexpr const char* kPutEvent = "a copy of the picture is at ";
 
-inline providers::S3Options s3_options(const S3Server& server) {
-  return {.endpoint = server.url(),
-          .bucket = S3Server::kBucket,
-          .region = S3Server::kRegion,
-          .access_key = S3Server::kAccessKey,
-          .secret_key = S3Server::kSecretKey,
-          .path_style = true,
-          .prefix = "results/"};
-}
-
 inline providers::TransferLimits impatient_limits() {
   providers::TransferLimits limits;
   limits.retries.first_wait = std::chrono::milliseconds(1);

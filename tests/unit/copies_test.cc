@@ -33,7 +33,7 @@ constexpr const char* kKey = "results/session/one.exr";
 struct Place {
   TemporaryDirectory directory;
   S3Server server;
-  providers::S3Options store = s3_options(server);
+  providers::S3Options store = s3_options(server, "results/");
   providers::TransferLimits limits = impatient_limits();
 
   std::size_t pictures() const {

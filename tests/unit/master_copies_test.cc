@@ -23,7 +23,7 @@ struct CopyingFarm {
     farm.gate->open();
   }
   CopyingFarm(const S3Server& server, const std::filesystem::path& data)
-      : CopyingFarm(server, data, s3_options(server)) {}
+      : CopyingFarm(server, data, s3_options(server, "results/")) {}
 
   MasterOptions options(const S3Server&, const std::filesystem::path& data,
                         const providers::S3Options& store) {
@@ -111,7 +111,7 @@ TEST_CASE("what has not been copied when a master ends is copied by the next one
 TEST_CASE("a store that refuses does not fail the execution") {
   const S3Server server;
   const TemporaryDirectory place;
-  providers::S3Options store = s3_options(server);
+  providers::S3Options store = s3_options(server, "results/");
   store.secret_key = "a wrong key";
   CopyingFarm copying(server, place.path(), store);
   const Execution execution = copying.farm.session().create_execution({}).value();

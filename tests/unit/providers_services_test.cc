@@ -176,16 +176,6 @@ TEST_CASE("googledrive: what has no bytes is said to have none") {
   CHECK_FALSE(kGoogleDriveProvider.check({{"id", "../about"}}, "r").ok());
 }
 
-S3Options s3_options(const S3Server& server) {
-  return {.endpoint = server.url(),
-          .bucket = S3Server::kBucket,
-          .region = S3Server::kRegion,
-          .access_key = S3Server::kAccessKey,
-          .secret_key = S3Server::kSecretKey,
-          .path_style = true,
-          .prefix = {}};
-}
-
 ReadAt read_of(const std::string& bytes) {
   return [&bytes](std::uint64_t offset, std::span<std::uint8_t> buffer) -> Result<std::size_t> {
     const std::size_t count = std::min<std::size_t>(buffer.size(), bytes.size() - offset);

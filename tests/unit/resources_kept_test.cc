@@ -20,6 +20,7 @@
 #include "resources/content_store.h"
 #include "resources/manifest.h"
 #include "resources/quota.h"
+#include "resources_support.h"
 
 namespace francine::resources {
 namespace {
@@ -27,28 +28,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::TemporaryDirectory;
 using Names = std::vector<std::string>;
-
-Reader reader_of(std::string text, std::size_t piece) {
-  return [text = std::move(text), piece, at = std::size_t{0}](
-             char* buffer, std::size_t size) mutable -> Result<std::size_t> {
-    const std::size_t count = std::min({size, piece, text.size() - at});
-    std::memcpy(buffer, text.data() + at, count);
-    at += count;
-    return count;
-  };
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// Bytes that differ from chunk to chunk.
-std::string text_of(std::size_t size) {
-  std::string text(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i >> 10) * 31 + i % 7);
-  return text;
-}
 
 /// Writes at a place in a file, as somebody with this user's rights could.
 void overwrite(const fs::path& path, std::size_t at, std::string_view bytes) {

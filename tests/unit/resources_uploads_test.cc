@@ -19,35 +19,13 @@
 #include "base/crypto.h"
 #include "resources/content_store.h"
 #include "resources/uploads.h"
+#include "resources_support.h"
 
 namespace francine::resources {
 namespace {
 
 namespace fs = std::filesystem;
 using testing::TemporaryDirectory;
-
-/// Gives the text in pieces, then fails if it is told to, as a connection that is cut.
-Reader reader_of(std::string text, bool cut = false, std::size_t piece = 1000) {
-  return [text = std::move(text), cut, piece, at = std::size_t{0}](
-             char* buffer, std::size_t size) mutable -> Result<std::size_t> {
-    const std::size_t count = std::min({size, piece, text.size() - at});
-    if (count == 0 && cut) return Error{ErrorCode::kUnavailable, "the client is gone"};
-    std::memcpy(buffer, text.data() + at, count);
-    at += count;
-    return count;
-  };
-}
-
-std::string read_file(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-std::string text_of(std::size_t size) {
-  std::string text(size, '\0');
-  for (std::size_t i = 0; i < size; ++i) text[i] = static_cast<char>((i >> 10) * 31 + i % 7);
-  return text;
-}
 
 /// A store with its uploads, which can be opened again.
 struct Place {
@@ -158,7 +136,8 @@ TEST_CASE("an upload that is cut goes on where it stands, also after a restart")
     CAPTURE(restart);
     Place place;
     CHECK(place.uploads->begin("anna", sha256, text.size()).value().offset == 0);
-    auto cut = place.uploads->append("anna", sha256, 0, reader_of(text.substr(0, 12'345), true));
+    auto cut =
+        place.uploads->append("anna", sha256, 0, reader_of(text.substr(0, 12'345), 1000, true));
     CHECK(code_of(cut) == ErrorCode::kUnavailable);
     if (restart) place.open();
     CHECK(place.uploads->state("anna", sha256).value().offset == 12'345);
