@@ -164,6 +164,12 @@ class Arrival {
   static constexpr Entry kEndMark = Entry{1} << 31;
   static constexpr Entry kVersionMark = Entry{1} << 30;
 
+  static Error wrong(const char* what);
+  /// The first block of a file in that stripe: 0 or 1.
+  static std::uint64_t first_block(std::size_t file, std::size_t stripe);
+  /// Of the first `blocks` blocks of a file those in that stripe.
+  static std::uint32_t blocks_in(std::size_t file, std::size_t stripe, std::uint64_t blocks);
+
   // With mutex_ held:
   static bool begun(const File& file) { return file.writer || file.stored || file.missing; }
   Error fail(Error error);
