@@ -12,7 +12,7 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "support"))
-from harness import SQUARE_OBJ, SystemTest, needs_meshes, wait_until  # noqa: E402
+from harness import SystemTest, wait_until  # noqa: E402
 
 SIZE = 8 << 20
 HALF = SIZE // 2
@@ -21,29 +21,25 @@ BIG = os.urandom(SIZE)
 
 
 class SlowSite:
-    """Serves /square.obj, and of /big.bin the first half until `gate` is set."""
+    """Serves one file, and only its first half until `gate` is set."""
 
     def __init__(self):
         self.gate = threading.Event()
-        self.sent = 0  # bytes of the big file
+        self.sent = 0  # bytes
         self.begun = []  # (first byte, the client's port) of each time it was asked for
         site = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
-                content = BIG if self.path == "/big.bin" else SQUARE_OBJ
                 span = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
                 first = int(span[1]) if span else 0
                 self.send_response(206 if span else 200)
-                self.send_header("ETag", f'"{len(content)}"')
-                self.send_header("Content-Length", str(len(content) - first))
+                self.send_header("ETag", f'"{SIZE}"')
+                self.send_header("Content-Length", str(SIZE - first))
                 if span:
                     self.send_header("Content-Range",
-                                     f"bytes {first}-{len(content) - 1}/{len(content)}")
+                                     f"bytes {first}-{SIZE - 1}/{SIZE}")
                 self.end_headers()
-                if content is not BIG:
-                    self.wfile.write(content)
-                    return
                 site.begun.append((first, self.client_address[1]))
                 try:
                     self.give(first, HALF)
@@ -101,7 +97,6 @@ def owner_of(port, pids):
     return None
 
 
-@needs_meshes
 class SpreadingTest(SystemTest):
     def setUp(self):
         self.site = SlowSite()
@@ -111,8 +106,8 @@ class SpreadingTest(SystemTest):
             json.dump({"http": {"allowPrivate": True}}, file)
         self.master = self.server("--config", path, workers=4)
         wait_until("all have joined", lambda: self.master.get("/info").json()["workers"] == 4)
+        # No mesh: the scene is the renderer's own.
         session = self.master.new_session(format="exr", resources=[
-            {"type": "http", "url": self.site.url + "/square.obj", "dst": "square.obj"},
             {"type": "http", "url": self.site.url + "/big.bin", "dst": "big.bin"}])
         answer = self.master.post(f"/sessions/{session}/executions",
                                   {"parallel": 64, "update": {"width": 64, "height": 64}})
@@ -135,8 +130,7 @@ class SpreadingTest(SystemTest):
         shown = self.master.get(self.execution).json()
         self.assertEqual(shown["state"], "finished", shown)
         sha256 = self.master.get(self.execution + "/result").sha256
-        upload = {"type": "upload", "id": self.master.upload(SQUARE_OBJ), "dst": "square.obj"}
-        session = self.master.new_session(format="exr", resources=[upload])
+        session = self.master.new_session(format="exr")
         wanted = self.master.post(f"/sessions/{session}/executions?block=true",
                                   {"parallel": 64, "update": {"width": 64, "height": 64}})
         self.assertEqual(sha256, wanted.sha256)
