@@ -72,6 +72,7 @@ struct Transfer {
   bool refuse_inside = false;
   bool refused_inside = false;  ///< an address; others of the name may have been tried
   bool head_told = false;
+  std::uint64_t filled = 0;  ///< of source_bytes
   HttpAnswer answer;
   std::optional<Error> error;  ///< of the sink, the source or a bound
 };
@@ -147,8 +148,14 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* user) {
 
 std::size_t on_need(char* buffer, std::size_t size, std::size_t count, void* user) {
   auto& transfer = *static_cast<Transfer*>(user);
-  auto filled = transfer.call->source({reinterpret_cast<std::uint8_t*>(buffer), size * count});
+  // libcurl would send whatever there is beyond the length that the head told, and the peer
+  // take it for the next request.
+  const std::uint64_t left = transfer.call->source_bytes - transfer.filled;
+  const std::size_t wanted = std::min<std::uint64_t>(size * count, left);
+  if (wanted == 0) return 0;
+  auto filled = transfer.call->source({reinterpret_cast<std::uint8_t*>(buffer), wanted});
   if (!filled.ok()) return fail(transfer, filled.error(), CURL_READFUNC_ABORT);
+  transfer.filled += *filled;
   return *filled;
 }
 

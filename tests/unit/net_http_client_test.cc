@@ -258,6 +258,7 @@ TEST_CASE("PUT sends what the source gives") {
       .method = "PATCH", .url = f.base + "/up", .source = source, .source_bytes = 1000};
   REQUIRE(f.client.request(patch, f.gather()).value().status == 200);
   CHECK(f.body == "1000");
+  CHECK(at == 1000);  // not asked for more than the head told of
 
   const auto failed = f.client.put(
       f.base + "/up", {},
