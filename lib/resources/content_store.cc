@@ -26,7 +26,6 @@ constexpr std::string_view kIdPrefix = "sha256:";
 constexpr const char* kIncoming = "incoming";
 constexpr mode_t kFileMode = 0400;
 constexpr const char* kManifestSuffix = ".chunks";
-constexpr std::size_t kDigestedPiece = 64 << 10;
 constexpr std::uint64_t kSmallFile = 64 << 10;
 constexpr std::int64_t kSecond = 1'000'000'000;
 
@@ -131,14 +130,8 @@ Result<void> ContentWriter::write_at(std::uint64_t offset, std::string_view byte
 }
 
 Result<void> ContentWriter::digest_to(std::uint64_t end) {
-  std::vector<char> piece(kDigestedPiece);
-  while (digest_.size_bytes() < end) {
-    const std::uint64_t begin = digest_.size_bytes();
-    const std::span<char> part(piece.data(), std::min<std::uint64_t>(piece.size(), end - begin));
-    if (auto read = read_at(begin, part); !read.ok()) return read;
-    digest_.update({part.data(), part.size()});
-  }
-  return {};
+  return pump_part(file_.get(), digest_.size_bytes(), end, store_->options_.directory.string(),
+                   [this](std::string_view bytes) { digest_.update(bytes); });
 }
 
 Result<void> ContentWriter::read_at(std::uint64_t offset, std::span<char> buffer) const {

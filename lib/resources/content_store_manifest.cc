@@ -68,19 +68,10 @@ Result<void> ContentStore::check_chunk(std::string_view sha256, std::size_t chun
   auto file = open(sha256);
   if (!file.ok()) return file.error();
   const std::uint64_t begin = chunk * kChunkBytes;
-  if (::lseek(file->get(), static_cast<off_t>(begin), SEEK_SET) < 0) {
-    return store_error(errno, "cannot read " + name);
-  }
-  std::uint64_t left = std::min(kChunkBytes, known->size_bytes - begin);
+  const std::uint64_t end = std::min(begin + kChunkBytes, known->size_bytes);
   base::Sha256 hasher;
-  const Reader read = [&, whole = reader_of(file->get(), name)](char* buffer, std::size_t size) {
-    return whole(buffer, std::min<std::uint64_t>(size, left));
-  };
-  auto pumped = pump(read, [&](std::string_view bytes) {
-    hasher.update(bytes);
-    left -= bytes.size();
-    return Result<void>();
-  });
+  auto pumped = pump_part(file->get(), begin, end, name,
+                          [&](std::string_view bytes) { hasher.update(bytes); });
   if (!pumped.ok()) return pumped;
   if (hasher.finish() == known->chunks[chunk]) return {};
   return Error{ErrorCode::kInternal, name + " is damaged; store the file anew"};

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <memory>
@@ -74,6 +75,19 @@ Result<void> pump(const Reader& read, const std::function<Result<void>(std::stri
     if (*count == 0) return {};
     if (auto taken = take({buffer.get(), *count}); !taken.ok()) return taken;
   }
+}
+
+Result<void> pump_part(int file, std::uint64_t begin, std::uint64_t end, const std::string& name,
+                       const std::function<void(std::string_view)>& take) {
+  const std::uint64_t most = std::min<std::uint64_t>(kBufferBytes, end - begin);
+  const auto buffer = std::make_unique_for_overwrite<char[]>(most);
+  while (begin < end) {
+    const std::span<char> part(buffer.get(), std::min(most, end - begin));
+    if (auto read = read_at(file, begin, part, name); !read.ok()) return read;
+    take({part.data(), part.size()});
+    begin += part.size();
+  }
+  return {};
 }
 
 FileMark mark_of(const struct stat& status) {

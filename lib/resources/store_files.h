@@ -39,6 +39,10 @@ Result<void> read_at(int file, std::uint64_t offset, std::span<char> buffer,
 /// Hands all that `read` gives to `take`.
 Result<void> pump(const Reader& read, const std::function<Result<void>(std::string_view)>& take);
 
+/// Hands what the file has from `begin` to `end` to `take`; errors as of read_at().
+Result<void> pump_part(int file, std::uint64_t begin, std::uint64_t end, const std::string& name,
+                       const std::function<void(std::string_view)>& take);
+
 FileMark mark_of(const struct stat& status);
 /// Makes the file, or writes what is left of one anew. `what` is as of base::errno_error().
 Result<void> write_manifest(const std::filesystem::path& path, const Manifest& manifest,

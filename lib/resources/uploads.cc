@@ -92,18 +92,9 @@ struct Uploads::Unfinished {
     if (!file) return store_error(errno, "cannot go on with " + path.string());
     if (digest) return {};
     FileDigest read;
-    std::uint64_t left = offset;
-    const Reader whole = reader_of(file.get(), path.string());
-    auto pumped =
-        pump([&](char* buffer,
-                 std::size_t size) { return whole(buffer, std::min<std::uint64_t>(size, left)); },
-             [&](std::string_view bytes) {
-               read.update(bytes);
-               left -= bytes.size();
-               return Result<void>();
-             });
+    auto pumped = pump_part(file.get(), 0, offset, path.string(),
+                            [&](std::string_view bytes) { read.update(bytes); });
     if (!pumped.ok()) return pumped;
-    if (left > 0) return Error{ErrorCode::kInternal, path.string() + " has become shorter"};
     digest.emplace(std::move(read));
     return {};
   }

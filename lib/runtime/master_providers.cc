@@ -50,9 +50,8 @@ std::shared_ptr<const resources::Arrival> Master::Impl::arrival_of(SessionId id)
   std::vector<std::string> names;
   for (const core::Resource& resource : session->spec->resources) names.push_back(resource.sha256);
   const auto arrival = std::make_shared<resources::Arrival>(*resources_, names, nullptr);
-  for (std::size_t file = 0; file < names.size(); ++file) {
-    if (names[file].empty() || !resources_->has(names[file])) arrival->set_missing(file);
-  }
+  // All but what it has found in the store.
+  for (std::size_t file = 0; file < names.size(); ++file) arrival->set_missing(file);
   return arrival;
 }
 

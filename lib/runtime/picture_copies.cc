@@ -1,9 +1,12 @@
 #include "runtime/picture_copies.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
+
+#include "image/picture.h"
 
 namespace francine::runtime {
 namespace {
@@ -29,18 +32,12 @@ std::string escaped(std::string_view name) {
   return text;
 }
 
-struct FormatWords {
-  std::string_view extension;
-  std::string_view content_type;
-};
-
 /// In the order of Format.
-constexpr FormatWords kFormats[] = {
-    {"png", "image/png"}, {"jpg", "image/jpeg"}, {"exr", "image/x-exr"}};
+constexpr std::array<std::string_view, 3> kExtensions{"png", "jpg", "exr"};
 
 Format format_of(std::string_view path) {
   std::size_t format = 0;
-  while (format + 1 < std::size(kFormats) && !path.ends_with(kFormats[format].extension)) ++format;
+  while (format + 1 < kExtensions.size() && !path.ends_with(kExtensions[format])) ++format;
   return static_cast<Format>(format);
 }
 
@@ -54,7 +51,7 @@ providers::TransferLimits one_attempt(providers::TransferLimits limits) {
 
 std::string copy_path(std::string_view session, std::string_view execution, Format format) {
   return escaped(session) + "/" + escaped(execution) + "." +
-         std::string(kFormats[static_cast<std::size_t>(format)].extension);
+         std::string(kExtensions.at(static_cast<std::size_t>(format)));
 }
 
 Result<std::unique_ptr<PictureCopies>> PictureCopies::make(ResultStore& results,
@@ -205,7 +202,7 @@ Result<void> PictureCopies::send(const Copy& copy, const EncodedImage& picture,
     return count;
   };
   return store_->put(options_.store.prefix + copy.path, bytes.size(), copy.sha256, read, stop,
-                     kFormats[static_cast<std::size_t>(format_of(copy.path))].content_type);
+                     image::content_type(format_of(copy.path)));
 }
 
 void PictureCopies::stored(ExecutionId execution, const Copy& copy) {
