@@ -112,9 +112,10 @@ Result<void> Uploader::send_missing() {
   const std::stop_callback interrupted(context_.interrupt.token(),
                                        [this] { stop_.request_stop(); });
   moved_ = Clock::now();
-  senders_ = std::min(kConnections, missing_.size());
+  const std::size_t senders = std::min(kConnections, missing_.size());
+  senders_ = senders;
   std::vector<std::jthread> threads;
-  for (std::size_t i = 0; i < senders_; ++i) threads.emplace_back([this] { send_some(); });
+  for (std::size_t i = 0; i < senders; ++i) threads.emplace_back([this] { send_some(); });
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kPaintPeriod, [this] { return senders_ == 0; })) {
     const std::string what = missing_.size() == 1

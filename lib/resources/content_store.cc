@@ -154,9 +154,12 @@ Result<std::unique_ptr<ContentStore>> ContentStore::make(ContentStoreOptions opt
   if (auto removed = remove_tree(incoming); !removed.ok()) return removed.error();
   if (auto made = base::make_directories(incoming); !made.ok()) return made.error();
   std::unique_ptr<ContentStore> store(new ContentStore(std::move(options), std::move(*lock)));
+  store->load_marks();
   if (store->options_.max_bytes != 0) store->count_files();
   return store;
 }
+
+ContentStore::~ContentStore() { save_marks(); }
 
 void ContentStore::count_files() {
   struct Found {
@@ -265,11 +268,11 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, int file, FileD
   const std::string what = "cannot store a file in " + options_.directory.string();
   if (::fchmod(file, kFileMode) != 0) return fail(store_error(errno, what));
   if (options_.sync && ::fsync(file) != 0) return fail(store_error(errno, what));
+  struct stat status {};
+  if (::fstat(file, &status) != 0) return fail(store_error(errno, what));
+  manifest.mark = mark_of(status);
   if (with_manifest) {
-    struct stat status {};
-    if (::fstat(file, &status) != 0) return fail(store_error(errno, what));
-    manifest.mark = mark_of(status);
-    auto written = write_manifest(manifest_incoming, manifest, what);
+    auto written = write_text(manifest_incoming, encode(manifest), what);
     if (!written.ok()) return fail(written.error());
   }
   {
@@ -279,6 +282,9 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, int file, FileD
     quota_.add(sha256, manifest.size_bytes, unix_seconds());
     if (with_manifest && ::rename(manifest_incoming.c_str(), manifest_path(sha256).c_str()) != 0) {
       return fail(store_error(errno, what));
+    }
+    if (keeps_mark(manifest.size_bytes)) {
+      marks_.set(sha256, {manifest.size_bytes, manifest.mark});
     }
   }
   if (options_.sync) {
@@ -327,11 +333,16 @@ Result<void> ContentStore::remove_file(const std::string& sha256) const {
     }
   }
   quota_.remove(sha256);
+  marks_.remove(sha256);
   return {};
 }
 
 bool ContentStore::keeps_manifest(std::uint64_t size_bytes) const {
   return options_.manifests && size_bytes > kSmallFile;
+}
+
+bool ContentStore::keeps_mark(std::uint64_t size_bytes) const {
+  return options_.manifests && size_bytes <= kSmallFile;
 }
 
 fs::path ContentStore::manifest_path(std::string_view sha256) const {
@@ -373,11 +384,8 @@ Result<void> ContentStore::read_at(std::string_view sha256, std::uint64_t offset
 void ContentStore::use(std::string_view sha256) const {
   if (options_.max_bytes == 0) return;
   const std::lock_guard lock(mutex_);
-  if (!quota_.use(std::string(sha256), unix_seconds())) return;
   // For the next life: when a file was used is when its manifest was touched, or itself.
-  for (const fs::path& touched : {manifest_path(sha256), path(sha256)}) {
-    if (::utimensat(AT_FDCWD, touched.c_str(), nullptr, AT_SYMLINK_NOFOLLOW) == 0) break;
-  }
+  if (quota_.use(std::string(sha256), unix_seconds())) touch(sha256);
 }
 
 Result<void> ContentStore::place(std::string_view sha256, int directory, const std::string& name,

@@ -10,8 +10,9 @@
 //       lock
 //       incoming/<name>           being written
 //       <2 hex>/<64 hex>          the files, 0400
-//       <2 hex>/<64 hex>.chunks   the SHA-256s of its chunks (manifest.h), of those over 64 KiB:
-//                                 a small one is read as quickly as its manifest
+//       <2 hex>/<64 hex>.chunks   the SHA-256s of its chunks (manifest.h), of those over 64 KiB
+//       marks                     what the small ones look like (file_marks.h), of a store that
+//                                 was closed and is not open again
 //
 // Quota. With max_bytes, a file that comes makes room for itself: those placed or stored
 // longest ago go, also over restarts, but never one that is pinned; where those leave no
@@ -47,6 +48,7 @@
 
 #include "base/crypto.h"
 #include "base/posix.h"
+#include "resources/file_marks.h"
 #include "resources/manifest.h"
 #include "resources/quota.h"
 
@@ -124,6 +126,7 @@ class ContentStore {
   /// Opens or makes a store and sweeps what a crash left behind. kUnavailable
   /// names the directory: not writable, of another user, in use by another store.
   static Result<std::unique_ptr<ContentStore>> make(ContentStoreOptions options);
+  ~ContentStore();
 
   /// For data that arrives by itself; put() is for data that can be asked for.
   Result<ContentWriter> begin() const;
@@ -155,10 +158,10 @@ class ContentStore {
   /// Where the file is, if the store has it. For reading only. Needs the digits.
   std::filesystem::path path(std::string_view sha256) const;
 
-  /// What the file consists of, and whether it is what was stored: its manifest says so
-  /// where the file still has its size, time of change and inode; else, and where there is
-  /// no manifest, the file is read, and its manifest written. A file that is something
-  /// else is removed, and not found.
+  /// What the file consists of, and whether it is what was stored: its manifest (of a small
+  /// one, its mark) says so where the file still has its size, time of change and inode; else,
+  /// and where there is none, the file is read, and its manifest written. A file that is
+  /// something else is removed, and not found.
   Result<Manifest> manifest(std::string_view sha256) const;
   /// Reads that chunk. kInternal: it is not what was stored; kInvalidArgument: the file
   /// has fewer chunks.
@@ -190,10 +193,14 @@ class ContentStore {
   ContentStore(ContentStoreOptions options, base::UniqueFd lock);
   std::filesystem::path manifest_path(std::string_view sha256) const;
   bool keeps_manifest(std::uint64_t size_bytes) const;
+  bool keeps_mark(std::uint64_t size_bytes) const;
+  void load_marks();
+  void save_marks() const;
   Result<Manifest> read_through(std::string_view sha256, int file, FileMark mark) const;
   void count_files();
   void use(std::string_view sha256) const;
   // With mutex_ held:
+  void touch(std::string_view sha256) const;
   Result<void> make_room(const std::string& sha256, std::uint64_t bytes) const;
   Result<void> move_in(const std::filesystem::path& incoming, const std::string& sha256) const;
   Result<void> remove_file(const std::string& sha256) const;
@@ -203,6 +210,7 @@ class ContentStore {
   mutable std::atomic<std::uint64_t> next_incoming_{0};
   mutable std::mutex mutex_;  ///< names change, and the quota with them
   mutable Quota quota_;
+  mutable FileMarks marks_;  ///< of small files
 };
 
 }  // namespace francine::resources

@@ -1,8 +1,9 @@
 #include "resources/manifest.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
+
+#include "resources/summed_text.h"
 
 namespace francine::resources {
 namespace {
@@ -10,38 +11,6 @@ namespace {
 constexpr std::string_view kFirstLine = "francine-chunks 1";
 constexpr std::string_view kSize = "size ";
 constexpr std::string_view kFile = "file ";
-constexpr std::string_view kSum = "sha256 ";
-
-/// Takes a line from the front; false: there is no whole one.
-bool take_line(std::string_view& text, std::string_view& line) {
-  const std::size_t end = text.find('\n');
-  if (end == std::string_view::npos) return false;
-  line = text.substr(0, end);
-  text.remove_prefix(end + 1);
-  return true;
-}
-
-template <typename Number>
-bool take_number(std::string_view& text, Number& number) {
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{}) return false;
-  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  return true;
-}
-
-bool take_words(std::string_view& text, std::string_view words) {
-  if (!text.starts_with(words)) return false;
-  text.remove_prefix(words.size());
-  return true;
-}
-
-base::Digest digest_of(std::string_view digits) {
-  base::Digest digest{};
-  for (std::size_t i = 0; i < digest.size(); ++i) {
-    std::from_chars(digits.data() + 2 * i, digits.data() + 2 * i + 2, digest[i], 16);
-  }
-  return digest;
-}
 
 }  // namespace
 
@@ -51,17 +20,13 @@ std::string encode(const Manifest& manifest) {
   text.append(kFile).append(std::to_string(manifest.mark.inode)).append(" ");
   text.append(std::to_string(manifest.mark.modified_ns)).append("\n");
   for (const base::Digest& chunk : manifest.chunks) text.append(base::hex(chunk)).append("\n");
-  const std::string sum = base::sha256_hex(text);
-  return text.append(kSum).append(sum).append("\n");
+  return with_sum(std::move(text));
 }
 
 std::optional<Manifest> decode_manifest(std::string_view text) {
-  const std::size_t sum_at = text.rfind(kSum);
-  if (sum_at == std::string_view::npos) return std::nullopt;
-  if (text.substr(sum_at + kSum.size()) != base::sha256_hex(text.substr(0, sum_at)) + "\n") {
-    return std::nullopt;
-  }
-  text = text.substr(0, sum_at);
+  const auto summed = without_sum(text);
+  if (!summed) return std::nullopt;
+  text = *summed;
   Manifest manifest;
   std::string_view line;
   if (!take_line(text, line) || line != kFirstLine) return std::nullopt;
@@ -75,8 +40,8 @@ std::optional<Manifest> decode_manifest(std::string_view text) {
     return std::nullopt;
   }
   while (!text.empty()) {
-    if (!take_line(text, line) || !base::is_sha256_hex(line)) return std::nullopt;
-    manifest.chunks.push_back(digest_of(line));
+    base::Digest& chunk = manifest.chunks.emplace_back();
+    if (!take_line(text, line) || !take_digest(line, chunk) || !line.empty()) return std::nullopt;
   }
   const std::uint64_t chunks = (manifest.size_bytes + kChunkBytes - 1) / kChunkBytes;
   if (manifest.chunks.size() != chunks) return std::nullopt;

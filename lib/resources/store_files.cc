@@ -95,15 +95,15 @@ FileMark mark_of(const struct stat& status) {
   return {status.st_ino, status.st_mtim.tv_sec * kSecond + status.st_mtim.tv_nsec};
 }
 
-Result<void> write_manifest(const std::filesystem::path& path, const Manifest& manifest,
-                            const std::string& what) {
+Result<void> write_text(const std::filesystem::path& path, std::string_view text,
+                        const std::string& what) {
   base::UniqueFd file(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file) return store_error(errno, what);
-  return base::write_all(file.get(), base::bytes_of(encode(manifest)), what);
+  return base::write_all(file.get(), base::bytes_of(text), what);
 }
 
-std::optional<Manifest> read_manifest(const std::filesystem::path& path) {
+std::optional<std::string> read_text(const std::filesystem::path& path) {
   base::UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (!file) return std::nullopt;
   std::string text;
@@ -111,7 +111,8 @@ std::optional<Manifest> read_manifest(const std::filesystem::path& path) {
     text.append(bytes);
     return Result<void>();
   });
-  return read.ok() ? decode_manifest(text) : std::nullopt;
+  if (!read.ok()) return std::nullopt;
+  return text;
 }
 
 }  // namespace francine::resources

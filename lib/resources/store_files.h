@@ -45,10 +45,10 @@ Result<void> pump_part(int file, std::uint64_t begin, std::uint64_t end, const s
 
 FileMark mark_of(const struct stat& status);
 /// Makes the file, or writes what is left of one anew. `what` is as of base::errno_error().
-Result<void> write_manifest(const std::filesystem::path& path, const Manifest& manifest,
-                            const std::string& what);
-/// Nothing: there is none that can be used.
-std::optional<Manifest> read_manifest(const std::filesystem::path& path);
+Result<void> write_text(const std::filesystem::path& path, std::string_view text,
+                        const std::string& what);
+/// Nothing: there is none, or none that can be read.
+std::optional<std::string> read_text(const std::filesystem::path& path);
 
 }  // namespace francine::resources
 

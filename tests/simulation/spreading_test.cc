@@ -9,6 +9,8 @@
 #include <chrono>
 #include <cstdint>
 
+#include "farms.h"
+
 namespace francine::testing {
 namespace {
 
@@ -39,7 +41,8 @@ double file_times(const SimulationReport& report) {
 }
 
 TEST_CASE("a file is with hundreds of workers hardly later than with one") {
-  for (const std::uint32_t workers : {2U, 3U, 16U, 500U}) {
+  const auto many = static_cast<std::uint32_t>(about(500));
+  for (const std::uint32_t workers : {2U, 3U, 16U, many}) {
     CAPTURE(workers);
     const SimulationReport report = run_simulation(one_file(workers));
     CHECK(report.broken.empty());
@@ -56,7 +59,7 @@ TEST_CASE("a file is with hundreds of workers hardly later than with one") {
 
 TEST_CASE("workers that die while they pass a file on are replaced by others") {
   std::uint64_t lost = 0;
-  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+  for (std::uint64_t seed = 1; seed <= about(20); ++seed) {
     SimulationOptions options = one_file(60);
     options.seed = seed;
     options.fault_time = std::chrono::seconds(20);
@@ -66,7 +69,7 @@ TEST_CASE("workers that die while they pass a file on are replaced by others") {
     CHECK(report.finished == 1);
     lost += report.workers_lost;
   }
-  CHECK(lost > 100);
+  CHECK(lost > 5 * about(20));
 }
 
 }  // namespace

@@ -18,8 +18,10 @@
 #include "../support/temporary_directory.h"
 #include "base/crypto.h"
 #include "resources/content_store.h"
+#include "resources/file_marks.h"
 #include "resources/manifest.h"
 #include "resources/quota.h"
+#include "resources/summed_text.h"
 #include "resources_support.h"
 
 namespace francine::resources {
@@ -62,7 +64,8 @@ struct Directory {
   std::size_t entries() const {
     const fs::recursive_directory_iterator found(place.path());
     return static_cast<std::size_t>(std::count_if(begin(found), end(found), [](const auto& entry) {
-      return entry.is_regular_file() && entry.path().filename() != "lock";
+      const fs::path name = entry.path().filename();
+      return entry.is_regular_file() && name != "lock";
     }));
   }
 };
@@ -188,18 +191,93 @@ TEST_CASE("a file is read again where it may have been changed, and only there")
   }
 }
 
-TEST_CASE("a small file has no manifest: it is read each time") {
+TEST_CASE("a small file has no manifest, but a mark, and is read where that does not fit") {
   Directory directory;
-  const std::string sha256 = directory.put(text_of(64 << 10));
+  const std::string text = text_of(64 << 10);
+  const std::string sha256 = directory.put(text);
   CHECK_FALSE(fs::exists(directory.manifest_path(sha256)));
-  CHECK(directory.store->manifest(sha256)->chunks.size() == 1);
   CHECK(directory.entries() == 1);
+  Manifest expected{text.size(), {}, {base::sha256(base::bytes_of(text))}};
+  expected.mark = directory.store->manifest(sha256).value().mark;
+  CHECK(directory.store->manifest(sha256).value() == expected);
+  CHECK(directory.store->check_chunk(sha256, 0).ok());
   const fs::path path = directory.store->path(sha256);
   const auto written = fs::last_write_time(path);
+  const fs::path marks = directory.place.path() / "store" / "marks";
+  bool believed = false;
+  SUBCASE("over restarts: it is believed") {
+    directory.open();
+    directory.open();
+    directory.store.reset();
+    CHECK(fs::exists(marks));
+    directory.open();
+    CHECK_FALSE(fs::exists(marks));
+    CHECK(directory.store->manifest(sha256).value() == expected);
+    believed = true;
+  }
+  SUBCASE("in the same life: it is believed") { believed = true; }
+  SUBCASE("marks that were never written") {
+    directory.store.reset();
+    fs::remove(marks);
+    directory.open();
+  }
+  SUBCASE("marks that are torn") {
+    directory.store.reset();
+    fs::resize_file(marks, fs::file_size(marks) - 1);
+    directory.open();
+  }
   overwrite(path, 50, "!");
   fs::last_write_time(path, written);
-  CHECK_FALSE(directory.store->manifest(sha256).ok());
-  CHECK(directory.entries() == 0);
+  CHECK(directory.store->manifest(sha256).ok() == believed);
+  CHECK(directory.store->has(sha256) == believed);
+  if (!believed) return;
+  CHECK(directory.store->check_chunk(sha256, 0).error().code == ErrorCode::kInternal);
+  fs::last_write_time(path, written + std::chrono::seconds(1));
+  CHECK(directory.store->manifest(sha256).error().code == ErrorCode::kNotFound);
+  CHECK_FALSE(directory.store->has(sha256));
+}
+
+TEST_CASE("a small file that was read is believed from then on") {
+  Directory directory;
+  const std::string sha256 = directory.put(text_of(100));
+  const fs::path path = directory.store->path(sha256);
+  const auto touched = fs::last_write_time(path) - std::chrono::hours(1);
+  fs::last_write_time(path, touched);
+  CHECK(directory.store->manifest(sha256).ok());
+  directory.open();
+  overwrite(path, 50, "!");
+  fs::last_write_time(path, touched);
+  CHECK(directory.store->manifest(sha256).ok());
+}
+
+TEST_CASE("marks are what they say they are, and any damage to them is noticed") {
+  const std::string name = base::sha256_hex("a");
+  const std::string other = base::sha256_hex("b");
+  const FileMarks::Seen seen{100, {12, -5}};
+  FileMarks marks;
+  CHECK(FileMarks::decode(marks.encode()) == marks);
+  marks.set(name, seen);
+  marks.set(other, {0, {13, 7}});
+  marks.remove(other);
+  marks.set("no digest", seen);
+  CHECK(marks.knows(name, seen));
+  CHECK_FALSE(marks.knows(name, {100, {12, -4}}));
+  CHECK_FALSE(marks.knows(name, {101, {12, -5}}));
+  CHECK_FALSE(marks.knows(other, {0, {13, 7}}));
+  CHECK_FALSE(marks.knows("no digest", seen));
+  const std::string text = marks.encode();
+  CHECK(text.starts_with("francine-marks 1\n" + name + " 100 12 -5\nsha256 "));
+  CHECK(FileMarks::decode(text) == marks);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    std::string damaged = text;
+    damaged[i] = static_cast<char>(damaged[i] ^ 1);
+    CHECK_FALSE(FileMarks::decode(damaged));
+    CHECK_FALSE(FileMarks::decode(text.substr(0, i)));
+  }
+  for (const std::string& line :
+       {name + " 100 12\n", name + " 100 12 -5 \n", name + "0 100 12 -5\n"}) {
+    CHECK_FALSE(FileMarks::decode(with_sum("francine-marks 1\n" + line)));
+  }
 }
 
 TEST_CASE("one chunk is checked alone") {
@@ -360,6 +438,28 @@ TEST_CASE("a store that is opened again counts what is there, and knows what was
     directory.open(50 * unit);
     CHECK(directory.all() == Names{a});
   }
+}
+
+TEST_CASE("marking a small file as used does not make it doubtful") {
+  Directory directory(1000);
+  const std::string sha256 = directory.put(text_of(100));
+  const fs::path path = directory.store->path(sha256);
+  const auto long_ago = fs::file_time_type::clock::now() - std::chrono::hours(3);
+  fs::last_write_time(path, long_ago);
+  bool known = false;
+  SUBCASE("one that is known") {
+    CHECK(directory.store->manifest(sha256).ok());
+    known = true;
+  }
+  SUBCASE("one that is not") {}
+  directory.open(1000);
+  REQUIRE(directory.store->place(sha256, directory.place.path() / "dst", Placing::kLink).ok());
+  const auto used = fs::last_write_time(path);
+  CHECK(used > long_ago);
+  directory.open(1000);
+  overwrite(path, 50, "!");
+  fs::last_write_time(path, used);
+  CHECK(directory.store->manifest(sha256).ok() == known);
 }
 
 }  // namespace
