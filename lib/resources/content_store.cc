@@ -155,31 +155,39 @@ Result<std::unique_ptr<ContentStore>> ContentStore::make(ContentStoreOptions opt
   if (auto made = base::make_directories(incoming); !made.ok()) return made.error();
   std::unique_ptr<ContentStore> store(new ContentStore(std::move(options), std::move(*lock)));
   store->load_marks();
-  if (store->options_.max_bytes != 0) store->count_files();
+  if (store->options_.max_bytes != 0 || store->options_.check) store->look_at_files();
   return store;
 }
 
 ContentStore::~ContentStore() { save_marks(); }
 
-void ContentStore::count_files() {
+void ContentStore::look_at_files() {
   struct Found {
-    FileMark used;
-    std::uint64_t bytes;
     std::string sha256;
+    std::uint64_t bytes;
+    std::int64_t used_ns;
   };
   std::vector<Found> found;
-  for (std::string& sha256 : all()) {
-    struct stat file {};
-    struct stat used {};
-    if (::lstat(path(sha256).c_str(), &file) != 0) continue;
-    const bool marked_beside = keeps_manifest(static_cast<std::uint64_t>(file.st_size));
-    if (!marked_beside || ::lstat(manifest_path(sha256).c_str(), &used) != 0) used = file;
-    found.push_back({mark_of(used), static_cast<std::uint64_t>(file.st_size), std::move(sha256)});
-  }
-  std::ranges::sort(found, {}, [](const Found& file) { return file.used.modified_ns; });
-  for (const Found& file : found) {
-    quota_.add(file.sha256, file.bytes, file.used.modified_ns / kSecond);
-  }
+  for_each_file(options_.directory, [&](const std::string& sha256, const struct stat& file) {
+    const auto bytes = static_cast<std::uint64_t>(file.st_size);
+    std::int64_t used_ns = mark_of(file).modified_ns;
+    if (keeps_manifest(bytes)) {
+      struct stat beside {};
+      if (::lstat(manifest_path(sha256).c_str(), &beside) == 0) {
+        used_ns = mark_of(beside).modified_ns;
+      }
+    }
+    // What cannot be read is fetched again, as what is damaged.
+    const bool believed =
+        !options_.check || marks_.knows(sha256, {bytes, mark_of(file)}) || manifest(sha256).ok();
+    if (believed) {
+      found.push_back({sha256, bytes, used_ns});
+    } else {
+      static_cast<void>(remove(sha256));
+    }
+  });
+  std::ranges::sort(found, {}, &Found::used_ns);
+  for (const Found& file : found) quota_.add(file.sha256, file.bytes, file.used_ns / kSecond);
   // The quota may have been larger when they came.
   static_cast<void>(make_room({}, 0));
 }
@@ -434,12 +442,8 @@ void ContentStore::unpin(const std::string& sha256) const {
 
 std::vector<std::string> ContentStore::all() const {
   std::vector<std::string> found;
-  std::error_code error;
-  for (fs::recursive_directory_iterator entry(options_.directory, error), end;
-       !error && entry != end; entry.increment(error)) {
-    std::string name = entry->path().filename().string();
-    if (base::is_sha256_hex(name)) found.push_back(std::move(name));
-  }
+  for_each_file(options_.directory,
+                [&](const std::string& sha256, const struct stat&) { found.push_back(sha256); });
   return found;
 }
 

@@ -67,6 +67,8 @@ struct ContentStoreOptions {
   /// Whether a file's manifest is made while it is written, which costs another SHA-256 of
   /// what is beyond its first chunk.
   bool manifests = true;
+  /// Whether make() asks for the manifest of each file, so that what is damaged is gone.
+  bool check = false;
 };
 
 struct StoredFile {
@@ -197,7 +199,7 @@ class ContentStore {
   void load_marks();
   void save_marks() const;
   Result<Manifest> read_through(std::string_view sha256, int file, FileMark mark) const;
-  void count_files();
+  void look_at_files();
   void use(std::string_view sha256) const;
   // With mutex_ held:
   void touch(std::string_view sha256) const;

@@ -125,6 +125,11 @@ class ResourceCache::Impl {
       if (entry == sessions_.end()) return cancelled("the session was deleted");
       if (entry->second.files) return {};
     }
+    // Links are as quickly made as the files are looked for.
+    if (placing_ == Placing::kLink) {
+      auto laid_out = lay_out(session, files);
+      if (laid_out.ok() || laid_out.error().code != ErrorCode::kNotFound) return laid_out;
+    }
     for (const SessionFile& file : files) {
       auto fetched =
           fetching_.run(file.sha256, stop, [&] { return fetch(session, file.sha256, stop); });
@@ -133,6 +138,10 @@ class ResourceCache::Impl {
       error.message = "cannot fetch \"" + file.dst + "\": " + error.message;
       return error;
     }
+    return lay_out(session, files);
+  }
+
+  Result<void> lay_out(SessionId session, std::span<const SessionFile> files) {
     auto laid_out = SessionFiles::lay_out(*store_, sessions_directory_, files, placing_);
     if (!laid_out.ok()) return laid_out.error();
     auto shared = std::make_shared<const SessionFiles>(std::move(*laid_out));
@@ -198,12 +207,9 @@ Result<std::unique_ptr<ResourceCache>> ResourceCache::make(ResourceCacheOptions 
                                                            Fetch fetch) {
   auto store = ContentStore::make({.directory = options.directory / "content",
                                    .max_file_bytes = options.max_file_bytes,
-                                   .max_bytes = options.max_bytes});
+                                   .max_bytes = options.max_bytes,
+                                   .check = true});
   if (!store.ok()) return store.error();
-  for (const std::string& sha256 : (*store)->all()) {
-    // What cannot be read is fetched again, as what is damaged.
-    if (!(*store)->manifest(sha256).ok()) static_cast<void>((*store)->remove(sha256));
-  }
   const fs::path sessions = options.directory / "sessions";
   std::error_code error;
   fs::remove_all(sessions, error);

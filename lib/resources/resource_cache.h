@@ -8,8 +8,8 @@
 // behind.
 //
 // A cache that is made where another one was, which was killed or told to retire(), has its
-// content still, but not its sessions: each file is looked at (ContentStore::manifest) and what is
-// damaged is fetched anew. What no session needs any more goes when room is needed.
+// content still, but not its sessions: each file is looked at (ContentStoreOptions::check) and what
+// is damaged is fetched anew. What no session needs any more goes when room is needed.
 //
 // Content whose name nobody knows yet is not acquired but added: whoever adds it learns
 // its name.

@@ -1,5 +1,6 @@
 #include "resources/store_files.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <cstddef>
 #include <memory>
+#include <system_error>
 #include <utility>
 
 #include "base/crypto.h"
@@ -15,7 +17,14 @@
 namespace francine::resources {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::size_t kBufferBytes = 64 << 10;
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+using OpenDirectory = std::unique_ptr<DIR, CloseDirectory>;
 
 }  // namespace
 
@@ -88,6 +97,25 @@ Result<void> pump_part(int file, std::uint64_t begin, std::uint64_t end, const s
     begin += part.size();
   }
   return {};
+}
+
+void for_each_file(const fs::path& store,
+                   const std::function<void(const std::string&, const struct stat&)>& tell) {
+  std::error_code error;
+  for (fs::directory_iterator fan(store, error), end; !error && fan != end; fan.increment(error)) {
+    const OpenDirectory directory(::opendir(fan->path().c_str()));
+    if (!directory) continue;  // a file of the store's own, or one that is gone
+    while (const dirent* entry = ::readdir(directory.get())) {
+      const std::string_view name = entry->d_name;
+      struct stat status {};
+      // Relative to its folder: looking up the store's own path for each would cost more.
+      if (base::is_sha256_hex(name) &&
+          ::fstatat(::dirfd(directory.get()), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+          S_ISREG(status.st_mode)) {
+        tell(std::string(name), status);
+      }
+    }
+  }
 }
 
 FileMark mark_of(const struct stat& status) {

@@ -43,6 +43,10 @@ Result<void> pump(const Reader& read, const std::function<Result<void>(std::stri
 Result<void> pump_part(int file, std::uint64_t begin, std::uint64_t end, const std::string& name,
                        const std::function<void(std::string_view)>& take);
 
+/// Tells of each file of a store; leaves out what cannot be read.
+void for_each_file(const std::filesystem::path& store,
+                   const std::function<void(const std::string& sha256, const struct stat&)>& tell);
+
 FileMark mark_of(const struct stat& status);
 /// Makes the file, or writes what is left of one anew. `what` is as of base::errno_error().
 Result<void> write_text(const std::filesystem::path& path, std::string_view text,
