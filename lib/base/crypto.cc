@@ -16,6 +16,13 @@ void require(bool done, const char* what) {
   if (!done) throw std::runtime_error(std::string("OpenSSL failed: ") + what);
 }
 
+/// -1: it is none.
+int digit_value(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return -1;
+}
+
 }  // namespace
 
 std::string hex(std::span<const std::uint8_t> bytes) {
@@ -29,10 +36,20 @@ std::string hex(std::span<const std::uint8_t> bytes) {
   return text;
 }
 
+bool from_hex(std::string_view digits, std::span<std::uint8_t> bytes) {
+  if (digits.size() != 2 * bytes.size()) return false;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const int high = digit_value(digits[2 * i]);
+    const int low = digit_value(digits[2 * i + 1]);
+    if (high < 0 || low < 0) return false;
+    bytes[i] = static_cast<std::uint8_t>(16 * high + low);
+  }
+  return true;
+}
+
 bool is_sha256_hex(std::string_view text) {
-  return text.size() == 2 * std::tuple_size_v<Digest> && std::ranges::all_of(text, [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
+  return text.size() == 2 * std::tuple_size_v<Digest> &&
+         std::ranges::all_of(text, [](char c) { return digit_value(c) >= 0; });
 }
 
 void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }

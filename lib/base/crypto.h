@@ -33,6 +33,9 @@ inline std::span<const std::uint8_t> bytes_of(std::string_view text) {
 /// Lower-case hexadecimal, two digits a byte.
 std::string hex(std::span<const std::uint8_t> bytes);
 
+/// Fills `bytes` with what hex() wrote. False, and whatever in them: it is something else.
+bool from_hex(std::string_view digits, std::span<std::uint8_t> bytes);
+
 /// Whether `text` is a SHA-256 as hex() writes it: 64 lower-case hexadecimal digits.
 bool is_sha256_hex(std::string_view text);
 

@@ -14,12 +14,6 @@ Sum shortened(const base::Digest& digest) {
   return sum;
 }
 
-int digit_value(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  return -1;
-}
-
 }  // namespace
 
 Chain::Chain(std::string_view what) : sum_(shortened(base::sha256(base::bytes_of(what)))) {}
@@ -47,13 +41,7 @@ std::optional<Sum> sum_from_bytes(std::string_view bytes) {
 
 std::optional<Sum> sum_from_hex(std::string_view digits) {
   Sum sum;
-  if (digits.size() != 2 * sum.size()) return {};
-  for (std::size_t i = 0; i < sum.size(); ++i) {
-    const int high = digit_value(digits[2 * i]);
-    const int low = digit_value(digits[2 * i + 1]);
-    if (high < 0 || low < 0) return {};
-    sum[i] = static_cast<std::uint8_t>(16 * high + low);
-  }
+  if (!base::from_hex(digits, sum)) return {};
   return sum;
 }
 

@@ -12,7 +12,7 @@ constexpr std::size_t kLineBytes = 110;  // about
 
 std::optional<base::Digest> digest_of(std::string_view sha256) {
   base::Digest digest{};
-  if (!take_digest(sha256, digest) || !sha256.empty()) return std::nullopt;
+  if (!base::from_hex(sha256, digest)) return std::nullopt;
   return digest;
 }
 

@@ -4,7 +4,6 @@ namespace francine::resources {
 namespace {
 
 constexpr std::string_view kSum = "sha256 ";
-constexpr std::size_t kDigits = 64;
 
 }  // namespace
 
@@ -36,12 +35,9 @@ bool take_words(std::string_view& text, std::string_view words) {
 }
 
 bool take_digest(std::string_view& text, base::Digest& digest) {
-  const std::string_view digits = text.substr(0, kDigits);
-  if (!base::is_sha256_hex(digits)) return false;
-  for (std::size_t i = 0; i < digest.size(); ++i) {
-    std::from_chars(digits.data() + 2 * i, digits.data() + 2 * i + 2, digest[i], 16);
-  }
-  text.remove_prefix(kDigits);
+  const std::string_view digits = text.substr(0, 2 * digest.size());
+  if (!base::from_hex(digits, digest)) return false;
+  text.remove_prefix(digits.size());
   return true;
 }
 

@@ -146,6 +146,9 @@ Result<void> fetch_lacking(core::SessionSpec& spec, const Fetching& fetching,
       continue;
     }
     if (resource.type == core::kUploadType) {
+      if (!resource.known()) {
+        return Error{ErrorCode::kInternal, "nobody said where \"" + resource.dst + "\" comes from"};
+      }
       arrival.set_missing(place);  // whoever wants it asks the master
     } else {
       wanted.push_back(place);

@@ -8,6 +8,7 @@
 
 #include <francine/shares.h>
 
+#include "base/base64.h"
 #include "base/crypto.h"
 #include "runtime/params_reader.h"
 
@@ -24,19 +25,31 @@ constexpr int kMaxSide = 1 << 24;
 constexpr std::uint64_t kMaxPixels = std::uint64_t{1} << 32;
 constexpr std::array<std::string_view, 3> kFormats{"png", "jpg", "exr"};
 
+/// Hexadecimal; empty: not known.
+std::string read_digest(ParamsReader& in, const Json& value) {
+  const std::string_view text = in.text("resources", &value, kMaxName);
+  if (text.empty()) return {};
+  const auto bytes = base::from_base64url(text);
+  if (bytes && bytes->size() == sizeof(base::Digest)) return base::hex(base::bytes_of(*bytes));
+  in.fail("resources", "has a digest that is no SHA-256");
+  return {};
+}
+
 }  // namespace
 
-void write_session(JsonWriter& json, const core::SessionSpec& spec) {
+void write_session(JsonWriter& json, const core::SessionSpec& spec, bool for_scout) {
   json.begin_object().member("name", spec.name).member("producer", spec.producer);
   json.member("format", kFormats.at(static_cast<std::size_t>(spec.format)));
   json.key("resources").begin_array();
   for (const core::Resource& resource : spec.resources) {
-    json.begin_object().member("dst", resource.dst).member("sha256", resource.sha256);
-    json.member("bytes", resource.size_bytes);
-    if (resource.type != core::kUploadType) {
-      json.member("provider", resource.type).member("id", resource.id);
+    base::Digest digest{};
+    const bool known = base::from_hex(resource.sha256, digest);
+    json.begin_array().value(resource.dst).value(resource.size_bytes);
+    json.value(known ? base::base64url(digest) : std::string());
+    if (for_scout && resource.type != core::kUploadType) {
+      json.value(resource.type).value(resource.id);
     }
-    json.end_object();
+    json.end_array();
   }
   json.end_array().end_object();
 }
@@ -57,22 +70,18 @@ std::shared_ptr<const core::SessionSpec> read_session(const Json& object,
   const auto resources = in.list("resources", kMaxResources);
   spec->resources.reserve(resources.size());
   for (const Json& value : resources) {
-    ParamsReader each(value);
-    core::Resource resource;
-    resource.dst = each.text("dst", kMaxText);
-    resource.sha256 = each.text("sha256", kMaxName);
-    resource.size_bytes = each.uint("bytes");
+    const auto parts = in.list("resources", &value, 5, 3);
+    if (parts.empty()) break;
+    core::Resource& resource = spec->resources.emplace_back();
+    resource.dst = in.text("resources", &parts[0], kMaxText);
+    resource.size_bytes = in.uint("resources", &parts[1]);
+    resource.sha256 = read_digest(in, parts[2]);
     resource.type = core::kUploadType;
-    if (const Json* provider = each.member("provider")) {
-      resource.type = each.text("provider", provider, kMaxName);
-      resource.id = each.text("id", kMaxText);
+    if (parts.size() == 4) in.fail("resources", "has a provider without what the client named");
+    if (parts.size() == 5) {
+      resource.type = in.text("resources", &parts[3], kMaxName);
+      resource.id = in.text("resources", &parts[4], kMaxText);
     }
-    const bool provided = resource.type != core::kUploadType;
-    if (!base::is_sha256_hex(resource.sha256) && !(provided && resource.sha256.empty())) {
-      each.fail("sha256", "is not a SHA-256");
-    }
-    if (each.error() && !error) error = each.error();
-    spec->resources.push_back(std::move(resource));
   }
   if (in.error() && !error) error = in.error();
   return spec;

@@ -24,8 +24,8 @@ namespace francine::runtime {
 /// Of one session.
 inline constexpr std::size_t kMaxResources = 100'000;
 
-/// One JSON value.
-void write_session(net::JsonWriter& json, const core::SessionSpec& spec);
+/// One JSON value. Only scouts need to know where files come from.
+void write_session(net::JsonWriter& json, const core::SessionSpec& spec, bool for_scout);
 void write_execution(net::JsonWriter& json, const core::ExecutionSpec& spec);
 
 /// Checks types, ranges and lengths. The first thing that is wrong is put into

@@ -248,7 +248,7 @@ void MasterEncoder::encode_run(const core::RunTask& run, std::string& out) {
     write_access(json, run.access);
     write_hints(json, run.hints);
   }
-  describe(json, run.session_id, run.session);
+  describe(json, run.session_id, run.session, run.scout);
   if (executions_.find(run.execution_id) == nullptr) {
     json.key("executionSpec");
     write_execution(json, *run.execution);
@@ -263,17 +263,18 @@ void MasterEncoder::encode_receive(const core::ReceiveFiles& files, std::string&
   json.begin_object().member("session", number(files.session_id)).key("parents");
   write_parents(json, files.parents);
   if (files.hints) write_hints(json, *files.hints);
-  describe(json, files.session_id, files.session);
+  describe(json, files.session_id, files.session, false);
   json.end_object();
 }
 
 void MasterEncoder::describe(JsonWriter& json, SessionId id,
-                             const std::shared_ptr<const core::SessionSpec>& session) {
-  const auto* described = sessions_.find(id);
-  if (described != nullptr && *described == session) return;
+                             const std::shared_ptr<const core::SessionSpec>& session,
+                             bool for_scout) {
+  const Described* known = sessions_.find(id);
+  if (known != nullptr && known->spec == session && (known->for_scout || !for_scout)) return;
   json.key("sessionSpec");
-  write_session(json, *session);
-  sessions_.remember(id, session);
+  write_session(json, *session, for_scout);
+  sessions_.remember(id, {session, for_scout});
 }
 
 void MasterEncoder::encode(const MasterMessage& message, std::string& out) {

@@ -101,10 +101,14 @@ class MasterEncoder {
   void encode_receive(const core::ReceiveFiles& files, std::string& out);
   /// The member `sessionSpec`, unless the other end has it.
   void describe(net::JsonWriter& json, SessionId id,
-                const std::shared_ptr<const core::SessionSpec>& session);
+                const std::shared_ptr<const core::SessionSpec>& session, bool for_scout);
 
-  /// As they were described: what is in a session's files may become known later.
-  Recent<SessionId, std::shared_ptr<const core::SessionSpec>> sessions_;
+  struct Described {
+    /// What is in a session's files may become known later.
+    std::shared_ptr<const core::SessionSpec> spec;
+    bool for_scout = false;
+  };
+  Recent<SessionId, Described> sessions_;
   Recent<ExecutionId, SessionId> executions_;
 };
 

@@ -47,6 +47,13 @@ TEST_CASE("only 64 lower-case hexadecimal digits are a SHA-256") {
   CHECK_FALSE(is_sha256_hex(std::string(64, 'A')));
   CHECK_FALSE(is_sha256_hex(std::string(64, 'g')));
   CHECK_FALSE(is_sha256_hex("../" + std::string(61, 'a')));
+  std::array<std::uint8_t, 3> bytes{};
+  CHECK(from_hex("00ff7a", bytes));
+  CHECK(bytes == std::array<std::uint8_t, 3>{0, 255, 0x7a});
+  for (const std::string_view wrong :
+       {"", "00ff7", "00ff7a0", "00ff7g", "00FF7A", "0x1234", "00ff7 "}) {
+    CHECK_FALSE(from_hex(wrong, bytes));
+  }
 }
 
 TEST_CASE("random values have their length and differ") {

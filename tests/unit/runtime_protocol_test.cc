@@ -213,17 +213,14 @@ TEST_CASE("the wire format is what docs/worker-protocol.md shows") {
   Wire wire;
   core::RunTask run = full_run();
   run.task = TaskId{7};
-  CHECK(
-      wire.encode(run) ==
-      R"({"jsonrpc":"2.0","method":"run","params":{"task":7,"kind":"reduce","shares":[4,8],)"
-      R"("finish":true,"session":3,"execution":9,)"
-      R"("inputs":[[5,4,6],[6,6,8,"http://[::1]:4000"]],"drop":[1,2],)"
-      R"("sessionSpec":{"name":"s-\"1\"","producer":"ao","format":"exr","resources":)"
-      R"([{"dst":"d/é.obj","sha256":")" +
-          std::string(64, 'a') +
-          R"(","bytes":12345678901}]},)"
-          R"("executionSpec":{"parallel":65536,"seed":9223372036854775809,"size":[1920,1080],)"
-          R"("settings":"{\"camera\":{\"eye\":[0,0.1,-1e-7]},\"text\":\"a\\nb\"}"}}})");
+  CHECK(wire.encode(run) ==
+        R"({"jsonrpc":"2.0","method":"run","params":{"task":7,"kind":"reduce","shares":[4,8],)"
+        R"("finish":true,"session":3,"execution":9,)"
+        R"("inputs":[[5,4,6],[6,6,8,"http://[::1]:4000"]],"drop":[1,2],)"
+        R"("sessionSpec":{"name":"s-\"1\"","producer":"ao","format":"exr","resources":)"
+        R"([["d/é.obj",12345678901,"qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqo"]]},)"
+        R"("executionSpec":{"parallel":65536,"seed":9223372036854775809,"size":[1920,1080],)"
+        R"("settings":"{\"camera\":{\"eye\":[0,0.1,-1e-7]},\"text\":\"a\\nb\"}"}}})");
   const auto session = run.session;
   run = make_run(8, {2, 3}, 4);
   run.session = session;
@@ -267,6 +264,14 @@ TEST_CASE("a scout is told what opens the doors, and tells what it fetched") {
   const auto later = std::get<core::RunTask>(wire.to_worker(run));
   CHECK(later.session->resources[0].sha256 == std::string(64, 'c'));
   CHECK((later.access.empty() && !later.scout));
+  CHECK((later.session->resources[0].type == core::kUploadType));
+
+  // Where files come from is told to those who scout, also when they did not before.
+  run.scout = true;
+  CHECK(std::get<core::RunTask>(wire.to_worker(run)).session->resources[0].type == "http");
+  CHECK(wire.encode(run).find("sessionSpec") == std::string::npos);
+  run.scout = false;
+  CHECK(wire.encode(run).find("sessionSpec") == std::string::npos);
 
   const core::FetchedFiles fetched{
       SessionId{3}, {{std::string(64, 'c'), 1U << 31U, "\"v2\""}, {std::string(64, 'd'), 7, ""}}};
@@ -419,7 +424,12 @@ TEST_CASE("hostile frames are refused with a sentence") {
       with(R"("size":[1,1])", R"("size":[16777216,16777216])"),
       with(R"("settings":"{}")", R"("settings":{})"),
       with(R"("format":"png")", R"("format":"bmp")"),
-      with(R"("resources":[])", R"("resources":[{"dst":"a","sha256":"../etc","bytes":1}])"),
+      with(R"("resources":[])", R"("resources":[["a",1,"../etc"]])"),
+      with(R"("resources":[])", R"("resources":[["a",1,"qqqq"]])"),
+      with(R"("resources":[])", R"("resources":[["a",-1,""]])"),
+      with(R"("resources":[])", R"("resources":[["a",1]])"),
+      with(R"("resources":[])", R"("resources":[["a",1,"","http"]])"),
+      with(R"("resources":[])", R"("resources":[["a",1,"","http",7]])"),
       with(R"("resources":[])", R"("resources":[1])"),
       with(R"("execution":1)", R"("execution":1,"finish":"yes")"),
       with(R"("execution":1)", R"("execution":1,"inputs":[[1,0]])"),
