@@ -359,7 +359,14 @@ fs::path ContentStore::manifest_path(std::string_view sha256) const {
 
 fs::path ContentStore::path(std::string_view sha256) const {
   assert(base::is_sha256_hex(sha256));
-  return options_.directory / sha256.substr(0, kFanOutDigits) / sha256;
+  return name_of(sha256);
+}
+
+std::string ContentStore::name_of(std::string_view sha256) const {
+  std::string name;
+  name.reserve(options_.directory.native().size() + kFanOutDigits + sha256.size() + 2);
+  name.append(options_.directory.native()).append("/");
+  return name.append(sha256.substr(0, kFanOutDigits)).append("/").append(sha256);
 }
 
 bool ContentStore::has(std::string_view sha256) const { return size(sha256).ok(); }
@@ -367,7 +374,7 @@ bool ContentStore::has(std::string_view sha256) const { return size(sha256).ok()
 Result<std::uint64_t> ContentStore::size(std::string_view sha256) const {
   if (!base::is_sha256_hex(sha256)) return not_found(sha256);
   struct stat status {};
-  if (::lstat(path(sha256).c_str(), &status) == 0) {
+  if (::lstat(name_of(sha256).c_str(), &status) == 0) {
     return static_cast<std::uint64_t>(status.st_size);
   }
   if (errno == ENOENT) return not_found(sha256);
@@ -376,7 +383,7 @@ Result<std::uint64_t> ContentStore::size(std::string_view sha256) const {
 
 Result<base::UniqueFd> ContentStore::open(std::string_view sha256) const {
   if (!base::is_sha256_hex(sha256)) return not_found(sha256);
-  base::UniqueFd file(::open(path(sha256).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  base::UniqueFd file(::open(name_of(sha256).c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
   if (file) return file;
   if (errno == ENOENT) return not_found(sha256);
   return store_error(errno, "cannot open " + path(sha256).string());
@@ -401,7 +408,7 @@ Result<void> ContentStore::place(std::string_view sha256, int directory, const s
   if (!base::is_sha256_hex(sha256)) return not_found(sha256);
   use(sha256);
   if (placing == Placing::kLink) {
-    if (::linkat(AT_FDCWD, path(sha256).c_str(), directory, name.c_str(), 0) == 0) return {};
+    if (::linkat(AT_FDCWD, name_of(sha256).c_str(), directory, name.c_str(), 0) == 0) return {};
     if (errno == ENOENT && !has(sha256)) return not_found(sha256);
     if (errno == EEXIST) return store_error(errno, "cannot make " + name);
     // Another file system, or one without (so many) hard links: a copy will do.

@@ -193,6 +193,8 @@ class ContentStore {
  private:
   friend class ContentWriter;
   ContentStore(ContentStoreOptions options, base::UniqueFd lock);
+  /// path() as text: what is done to thousands of files need not be taken apart again.
+  std::string name_of(std::string_view sha256) const;
   std::filesystem::path manifest_path(std::string_view sha256) const;
   bool keeps_manifest(std::uint64_t size_bytes) const;
   bool keeps_mark(std::uint64_t size_bytes) const;
