@@ -413,6 +413,7 @@ void Master::Impl::carry_out(const core::State& state, core::Effects& effects) {
   for (core::Action& action : effects.actions) {
     if (!std::holds_alternative<core::Answer>(action)) carry_out_action(state, action);
   }
+  bring_pictures(state);
   note_known_files(state, effects);
   update_info(state);
   // Every change of the state is a record.
@@ -423,6 +424,7 @@ void Master::Impl::carry_out(const core::State& state, core::Effects& effects) {
 
 void Master::Impl::tell(const core::State& state, std::vector<core::Action>& actions) {
   directory_->update(state, actions);
+  bring_pictures(state);
   if (copies_) put_copies(state, actions);
   // Last, so that who gets an answer finds what it speaks of.
   for (core::Action& action : actions) {
@@ -456,7 +458,9 @@ void Master::Impl::carry_out_action(const core::State& state, core::Action& acti
       impl.gateway_->close(a.worker, a.reason);
       impl.control_->on_left(a.name);
     }
-    void operator()(core::StorePicture& a) const { impl.store_picture(state, a); }
+    void operator()(core::StorePicture& a) const {
+      impl.pictures_to_bring_.push_back(std::move(a));
+    }
     void operator()(core::Note& a) const { impl.log(a.level, a.text); }
     void operator()(core::Answer&) const {}            // settled last
     void operator()(core::ExecutionChanged&) const {}  // carried over by the directory

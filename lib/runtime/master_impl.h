@@ -159,7 +159,9 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
 
   // master_pictures.cc
   void make_picture_intake();
-  void store_picture(const core::State& state, core::StorePicture& action);
+  /// Brings those of pictures_to_bring_ whose executions are shown: who stores a picture
+  /// looks them up.
+  void bring_pictures(const core::State& state);
   Result<void> keep_picture(ExecutionId execution, std::shared_ptr<const EncodedImage> picture,
                             bool recorded);
   /// Finds what earlier lives have stored.
@@ -215,6 +217,7 @@ class Master::Impl : public std::enable_shared_from_this<Master::Impl> {
   std::unique_ptr<runtime::Gateway> gateway_;
   std::unique_ptr<runtime::InstanceControl> control_;
   std::unique_ptr<runtime::PictureIntake> pictures_;
+  std::vector<core::StorePicture> pictures_to_bring_;  ///< the loop's
   std::unique_ptr<runtime::JobPool> jobs_;
   std::unique_ptr<journal::Journal> journal_;  ///< none with a temporary data directory
   std::string cluster_;

@@ -29,11 +29,16 @@ void Master::Impl::make_picture_intake() {
   pictures_ = std::make_unique<runtime::PictureIntake>(blobs, *jobs_, std::move(intake));
 }
 
-void Master::Impl::store_picture(const core::State& state, core::StorePicture& action) {
-  const core::Execution* execution = state.executions.find(action.execution);
-  if (execution == nullptr) return;  // deleted in the same turn
-  const bool recorded = !state.sessions.at(execution->session).spec->unrecorded;
-  pictures_->take(std::move(action), recorded);
+void Master::Impl::bring_pictures(const core::State& state) {
+  std::erase_if(pictures_to_bring_, [&](const core::StorePicture& picture) {
+    const core::Execution* execution = state.executions.find(picture.execution);
+    if (execution == nullptr) return true;  // deleted
+    // What shares a turn with what others have recorded is shown when that is safe; its tasks
+    // do not wait.
+    if (!directory_->execution(picture.execution)) return false;
+    pictures_->take(picture, !state.sessions.at(execution->session).spec->unrecorded);
+    return true;
+  });
 }
 
 Result<void> Master::Impl::keep_picture(ExecutionId execution,

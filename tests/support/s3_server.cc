@@ -110,6 +110,12 @@ std::size_t S3Server::objects() const {
   return objects_.size();
 }
 
+void S3Server::remove(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  objects_.erase(key);
+  content_types_.erase(key);
+}
+
 std::string S3Server::content_type(const std::string& key) const {
   const std::lock_guard lock(mutex_);
   const auto found = content_types_.find(key);

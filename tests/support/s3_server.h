@@ -35,6 +35,8 @@ class S3Server {
   void put(const std::string& key, std::string bytes);
   std::optional<std::string> object(const std::string& key) const;
   std::size_t objects() const;
+  /// As if somebody had removed it.
+  void remove(const std::string& key);
   /// As the last put() of a client said; empty: there was none.
   std::string content_type(const std::string& key) const;
 

@@ -4,7 +4,10 @@
 
 #include <filesystem>
 #include <fstream>
+#include <stop_token>
 #include <string>
+#include <thread>
+#include <vector>
 
 #include <francine/francine.h>
 
@@ -129,6 +132,25 @@ TEST_CASE("unrecorded sessions leave nothing") {
   }
   Farm farm(lasting(directory));
   CHECK(farm.master->info().sessions == 0);
+}
+
+TEST_CASE("a picture that is ready before its execution may be shown is not lost") {
+  // What shares a turn with what others have recorded is shown when that is safe.
+  const TemporaryDirectory directory;
+  Farm farm(lasting(directory));
+  farm.gate->open();
+  std::vector<std::jthread> others;
+  for (int i = 0; i < 4; ++i) {
+    others.emplace_back([session = farm.session()](const std::stop_token& stop) {
+      while (!stop.stop_requested()) CHECK(session.create_execution({}).value().wait().ok());
+    });
+  }
+  const Session session =
+      farm.master->create_session({.producer = "gated", .unrecorded = true}).value();
+  for (int i = 0; i < 1000; ++i) {
+    const auto picture = session.create_execution({}).value().wait();
+    REQUIRE_MESSAGE(picture.ok(), picture.error().message);
+  }
 }
 
 TEST_CASE("a data directory serves one master at a time") {
