@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -114,6 +115,8 @@ struct Decision {
   void miss_files(WorkerId id, const Task& task, ErrorCode code);
   /// Others feed those whose parents do not.
   void feed_orphans(SessionId id);
+  /// Who has a place takes over some whom others feed beyond their means: those are `moved`.
+  void relieve_feeders(SessionId id, std::set<WorkerId>& moved);
   void feed(SessionId id, const std::vector<WorkerId>& workers);
   void choose_parent(SessionId id, WorkerId worker, std::size_t stripe, std::uint32_t round);
   ReceiveFiles files_for(SessionId id, WorkerId worker) const;

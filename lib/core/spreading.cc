@@ -69,6 +69,36 @@ WorkerId Spreading::choose(WorkerId worker, std::size_t stripe, std::string_view
   return chosen == nullptr ? WorkerId{} : std::get<WorkerId>(*chosen);
 }
 
+bool Spreading::is_full(const Member& member) {
+  return member.children[0] + member.children[1] >= kChildren;
+}
+
+std::vector<std::pair<WorkerId, std::size_t>> Spreading::crowded() const {
+  const auto feeds_too_many = [](const Offers& offers) {
+    return !offers.empty() && std::get<0>(*offers.rbegin()) > 1;
+  };
+  // The offers of either stripe count all whom somebody feeds.
+  if (std::none_of(offers_[0].begin(), offers_[0].end(), feeds_too_many)) return {};
+  std::map<WorkerId, std::tuple<std::uint32_t, WorkerId, std::size_t>> last;  // by parent
+  for (const Member& member : members_) {
+    if (member.root) continue;
+    for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
+      const Member* parent = find(member.parents[stripe]);
+      if (parent == nullptr || parent->children[0] + parent->children[1] <= kChildren) continue;
+      auto& [round, worker, which] = last[parent->worker];
+      if (worker != WorkerId{} && round >= member.round) continue;
+      round = member.round;
+      worker = member.worker;
+      which = stripe;
+    }
+  }
+  std::vector<std::pair<WorkerId, std::size_t>> found;
+  for (const auto& [parent, child] : last) {
+    found.emplace_back(std::get<WorkerId>(child), std::get<std::size_t>(child));
+  }
+  return found;
+}
+
 std::vector<WorkerId> Spreading::ancestors(WorkerId worker, std::size_t stripe,
                                            std::size_t most) const {
   std::vector<WorkerId> found;

@@ -10,8 +10,9 @@
 // The roots are those who need nobody: workers that have all files, the scout that fetches
 // them from their providers (supply.cc), and else the master. Who goes leaves orphans: they
 // get other parents, never such as are below them or began later, for these have less; so
-// where nobody else has a place, a worker may pass on both stripes, or one more. A parent in
-// the same zone is preferred to one that is as little laden elsewhere.
+// where nobody else has a place, a worker may pass on both stripes, or one more; of those,
+// who began last goes to others that can feed it. A parent in the same zone is preferred to one
+// that is as little laden elsewhere.
 //
 // It says what is intended, not what is: workers that cannot get something from a parent
 // ask the next, and in the end whoever has the files.
@@ -30,6 +31,7 @@
 #include <string>
 #include <string_view>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include <francine/ids.h>
@@ -68,6 +70,11 @@ class Spreading {
   /// Who should feed the worker with that stripe, 0: the master. Who is below it, or not
   /// available, is not chosen.
   WorkerId choose(WorkerId worker, std::size_t stripe, std::string_view zone) const;
+  /// It feeds as many as it has links for.
+  static bool is_full(const Member& member);
+  /// For each worker that feeds more than that, one of those whom it feeds, and with which
+  /// stripe: one that began last, for most others have what it lacks.
+  std::vector<std::pair<WorkerId, std::size_t>> crowded() const;
   /// Itself not, then those above it, nearest first; ends at a root.
   std::vector<WorkerId> ancestors(WorkerId worker, std::size_t stripe, std::size_t most) const;
   /// The stripe comes from the master, or from who is gone or not available.

@@ -137,9 +137,21 @@ void Decision::feed_orphans(SessionId id) {
     choose_parent(id, worker, stripe, session.spreading.find(worker)->round);
     if (session.spreading.find(worker)->parents.at(stripe) != before) moved.insert(worker);
   }
+  relieve_feeders(id, moved);
   for (const WorkerId worker : moved) {
     if (state.workers.at(worker).standing == WorkerStanding::kAway) continue;
     act(ReceiveOn{worker, files_for(id, worker)});
+  }
+}
+
+void Decision::relieve_feeders(SessionId id, std::set<WorkerId>& moved) {
+  const Spreading& spreading = state.sessions.at(id).spreading;
+  for (const auto& [worker, stripe] : spreading.crowded()) {
+    const std::string& zone = state.workers.at(worker).spec->zone;
+    const Spreading::Member* feeder = spreading.find(spreading.choose(worker, stripe, zone));
+    if (feeder == nullptr || Spreading::is_full(*feeder)) continue;
+    record(FilesFed{id, worker, stripe, feeder->worker, spreading.find(worker)->round});
+    moved.insert(worker);
   }
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace francine::core {
@@ -53,6 +54,28 @@ TEST_CASE("ten thousand are fed by trees that are flat, and nobody sends more th
   for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
     CHECK(depth(spreading, stripe) <= static_cast<std::size_t>(std::log2(10'000)) + 1);
   }
+}
+
+TEST_CASE("of those whom somebody feeds beyond its means the last is found") {
+  using Found = std::vector<std::pair<WorkerId, std::size_t>>;
+  Spreading spreading;
+  spreading.begin_root(WorkerId{1}, "");
+  spreading.feed(WorkerId{2}, "", 0, WorkerId{1}, 1);
+  spreading.feed(WorkerId{3}, "", 0, WorkerId{1}, 2);
+  CHECK(Spreading::is_full(*spreading.find(WorkerId{1})));
+  CHECK_FALSE(Spreading::is_full(*spreading.find(WorkerId{2})));
+  CHECK(spreading.crowded().empty());
+  spreading.feed(WorkerId{4}, "rack", 1, WorkerId{1}, 1);
+  CHECK(spreading.crowded() == Found{{WorkerId{3}, 0}});
+  spreading.feed(WorkerId{3}, "", 0, WorkerId{4}, 2);
+  CHECK(spreading.crowded().empty());
+  spreading.feed(WorkerId{5}, "", 1, WorkerId{1}, 3);
+  spreading.feed(WorkerId{6}, "", 0, WorkerId{4}, 3);
+  spreading.feed(WorkerId{6}, "", 1, WorkerId{4}, 3);
+  CHECK(spreading.crowded() == Found{{WorkerId{5}, 1}, {WorkerId{6}, 0}});
+  spreading.complete(WorkerId{5}, "", 10);  // needs nobody any more
+  CHECK(spreading.crowded() == Found{{WorkerId{6}, 0}});
+  CHECK(spreading.check().empty());
 }
 
 TEST_CASE("the first is fed by the master, the others by each other") {
