@@ -147,7 +147,7 @@ TEST_CASE("a picture that is ready before its execution may be shown is not lost
   }
   const Session session =
       farm.master->create_session({.producer = "gated", .unrecorded = true}).value();
-  for (int i = 0; i < 1000; ++i) {
+  for (int i = 0; i < 300; ++i) {
     const auto picture = session.create_execution({}).value().wait();
     REQUIRE_MESSAGE(picture.ok(), picture.error().message);
   }
