@@ -15,7 +15,6 @@ using Type = JsonValue::Type;
 
 constexpr std::string_view kIdPrefix = "sha256:";
 constexpr std::string_view kAlgorithm = "sha-256=:";  ///< and base64 up to the next colon
-constexpr std::size_t kHexDigits = 64;
 
 Error invalid(std::string sentence) { return {ErrorCode::kInvalidArgument, std::move(sentence)}; }
 
@@ -60,13 +59,9 @@ Result<std::string> id_of_digest(std::string_view header) {
 }
 
 std::string digest_of_id(std::string_view id) {
-  const auto value = [](char digit) { return digit <= '9' ? digit - '0' : digit - 'a' + 10; };
-  std::string bytes;
-  const std::string_view digits = id.substr(kIdPrefix.size(), kHexDigits);
-  for (std::size_t i = 0; i + 1 < digits.size(); i += 2) {
-    bytes += static_cast<char>(value(digits[i]) * 16 + value(digits[i + 1]));
-  }
-  return std::string(kAlgorithm) + base::base64(base::bytes_of(bytes)) + ':';
+  base::Digest digest{};
+  base::from_hex(id.substr(kIdPrefix.size()), digest);
+  return std::string(kAlgorithm) + base::base64(digest) + ':';
 }
 
 Result<std::uint64_t> upload_number(std::string_view name, std::optional<std::string_view> value) {

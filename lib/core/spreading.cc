@@ -12,6 +12,11 @@ constexpr std::uint32_t kChildren = 2;
 /// Offers looked at for one that will do.
 constexpr int kLooks = 256;
 
+/// How many a worker feeds, with either stripe.
+std::uint32_t fed_by(const Spreading::Member& member) {
+  return member.children[0] + member.children[1];
+}
+
 }  // namespace
 
 const Spreading::Member* Spreading::find(WorkerId worker) const {
@@ -69,9 +74,7 @@ WorkerId Spreading::choose(WorkerId worker, std::size_t stripe, std::string_view
   return chosen == nullptr ? WorkerId{} : std::get<WorkerId>(*chosen);
 }
 
-bool Spreading::is_full(const Member& member) {
-  return member.children[0] + member.children[1] >= kChildren;
-}
+bool Spreading::is_full(const Member& member) { return fed_by(member) >= kChildren; }
 
 std::vector<std::pair<WorkerId, std::size_t>> Spreading::crowded() const {
   const auto feeds_too_many = [](const Offers& offers) {
@@ -79,23 +82,20 @@ std::vector<std::pair<WorkerId, std::size_t>> Spreading::crowded() const {
   };
   // The offers of either stripe count all whom somebody feeds.
   if (std::none_of(offers_[0].begin(), offers_[0].end(), feeds_too_many)) return {};
-  std::map<WorkerId, std::tuple<std::uint32_t, WorkerId, std::size_t>> last;  // by parent
+  std::map<WorkerId, std::pair<const Member*, std::size_t>> last;  // by who feeds it
   for (const Member& member : members_) {
     if (member.root) continue;
     for (std::size_t stripe = 0; stripe < kStripes; ++stripe) {
       const Member* parent = find(member.parents[stripe]);
-      if (parent == nullptr || parent->children[0] + parent->children[1] <= kChildren) continue;
-      auto& [round, worker, which] = last[parent->worker];
-      if (worker != WorkerId{} && round >= member.round) continue;
-      round = member.round;
-      worker = member.worker;
-      which = stripe;
+      if (parent == nullptr || fed_by(*parent) <= kChildren) continue;
+      auto& [child, its_stripe] = last[parent->worker];
+      if (child != nullptr && child->round >= member.round) continue;
+      child = &member;
+      its_stripe = stripe;
     }
   }
   std::vector<std::pair<WorkerId, std::size_t>> found;
-  for (const auto& [parent, child] : last) {
-    found.emplace_back(std::get<WorkerId>(child), std::get<std::size_t>(child));
-  }
+  for (const auto& [parent, fed] : last) found.emplace_back(fed.first->worker, fed.second);
   return found;
 }
 
@@ -118,7 +118,7 @@ bool Spreading::is_orphan(const Member& member, std::size_t stripe) const {
 }
 
 Spreading::Offer Spreading::offer_of(const Member& member, std::size_t stripe) {
-  const std::uint32_t children = member.children[0] + member.children[1];
+  const std::uint32_t children = fed_by(member);
   const std::uint32_t excess = children < kChildren ? 0 : children - kChildren + 1;
   const bool other_side = !member.root && member.side != stripe;
   return {excess, other_side, member.root ? 0 : member.depth[stripe], member.worker};

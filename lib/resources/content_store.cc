@@ -276,9 +276,11 @@ Result<StoredFile> ContentStore::adopt(const fs::path& incoming, int file, FileD
   const std::string what = "cannot store a file in " + options_.directory.string();
   if (::fchmod(file, kFileMode) != 0) return fail(store_error(errno, what));
   if (options_.sync && ::fsync(file) != 0) return fail(store_error(errno, what));
-  struct stat status {};
-  if (::fstat(file, &status) != 0) return fail(store_error(errno, what));
-  manifest.mark = mark_of(status);
+  if (options_.manifests) {  // it, or a mark
+    struct stat status {};
+    if (::fstat(file, &status) != 0) return fail(store_error(errno, what));
+    manifest.mark = mark_of(status);
+  }
   if (with_manifest) {
     auto written = write_text(manifest_incoming, encode(manifest), what);
     if (!written.ok()) return fail(written.error());

@@ -238,6 +238,7 @@ TEST_CASE("the next life puts what this one has not, and knows what it has") {
   CHECK(place.server.objects() == 1);  // the other one was not put again
   // Nobody has restored the picture but for its copy.
   REQUIRE(life.log.wait_for(kPutEvent));
+  CHECK(life.log.times(kPutEvent) == 1);
   CHECK(place.pictures() == 0);
 }
 
